@@ -1,0 +1,78 @@
+# Every habit has one name: `make help` lists them.
+
+# bash reads BASH_ENV: each recipe runs with the pinned tools, as `source tools/env.sh` gives a shell.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+export BASH_ENV := $(CURDIR)/tools/env.sh
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+ENV ?= dev
+
+.PHONY: help
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: tools
+tools: ## install the pinned tools into .tools/
+	@tools/install.sh
+
+##- the platform
+
+.PHONY: synth
+synth: tools ## synthesize every stack into cdktf.out/
+	@cdktf synth
+
+.PHONY: bootstrap
+bootstrap: tools ## create the state bucket and the lock table in your AWS account
+	@go run ./cmd/bootstrap
+
+.PHONY: plan
+plan: tools ## show what a deploy of ENV would change (ENV=dev)
+	@cdktf diff $(ENV)
+
+.PHONY: deploy
+deploy: tools ## change ENV to what the code says, after asking (ENV=dev)
+	@cdktf deploy $(ENV)
+
+##- on this machine, against an AWS emulator
+
+.PHONY: demo
+demo: tools ## bootstrap, deploy shared and dev to a local AWS emulator, and leave it running
+	@go run ./cmd/live demo
+
+.PHONY: demo-down
+demo-down: tools ## end the demo
+	@go run ./cmd/live down
+
+.PHONY: live
+live: tools ## apply ENV, plan it again, destroy it (ENV=dev)
+	@go run ./cmd/live cycle $(ENV)
+
+##- checks
+
+.PHONY: test
+test: tools lint golden scan ## everything: lint, golden files, scan and all tests
+	@cd internal/emulator && ../../.tools/emulator/bin/python -m unittest
+	@go test -timeout 45m ./...
+
+.PHONY: test-fast
+test-fast: ## the tests that need no emulator
+	@go test -short ./...
+
+.PHONY: golden
+golden: synth ## fail if cdktf.out/ is not what the code gives
+	@git diff --exit-code --stat -- cdktf.out || { \
+	  echo "cdktf.out differs from what the code gives: review the difference and commit it" >&2; exit 1; }
+
+.PHONY: scan
+scan: tools ## scan the synthesized JSON with Checkov
+	@go run ./cmd/scan
+
+.PHONY: lint
+lint: tools ## gofmt, go vet and golangci-lint
+	@golangci-lint run ./...
+
+.PHONY: fmt
+fmt: tools ## format the Go code
+	@golangci-lint fmt ./...
