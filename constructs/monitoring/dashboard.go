@@ -1,0 +1,93 @@
+package monitoring
+
+import (
+	"bytes"
+	"encoding/json"
+	"sort"
+
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/cloudwatchdashboard"
+)
+
+// The dashboard's body.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+type (
+	body struct {
+		Widgets []widget `json:"widgets"`
+	}
+	widget struct {
+		Type       string     `json:"type"`
+		X          int        `json:"x"`
+		Y          int        `json:"y"`
+		Width      int        `json:"width"`
+		Height     int        `json:"height"`
+		Properties properties `json:"properties"`
+	}
+	properties struct {
+		Title   string  `json:"title"`
+		Region  string  `json:"region"`
+		Period  int     `json:"period"`
+		View    string  `json:"view"`
+		Metrics [][]any `json:"metrics"`
+	}
+	options struct {
+		Stat   string `json:"stat"`
+		Label  string `json:"label"`
+		Region string `json:"region,omitempty"`
+	}
+)
+
+const (
+	columns      = 24
+	widgetWidth  = 8
+	widgetHeight = 6
+)
+
+func dashboard(scope constructs.Construct, props Props) {
+	cloudwatchdashboard.NewCloudwatchDashboard(scope, jsii.String("dashboard"), &cloudwatchdashboard.CloudwatchDashboardConfig{
+		DashboardName: &props.Name,
+		DashboardBody: jsii.String(render(props.Graphs, props.Region)),
+	})
+}
+
+// render lays the graphs out three in a row.
+func render(graphs []Graph, region string) string {
+	b := body{Widgets: []widget{}}
+	perRow := columns / widgetWidth
+	for i, g := range graphs {
+		p := properties{Title: g.Title, Region: region, Period: 60, View: "timeSeries"}
+		for _, m := range g.Metrics {
+			p.Metrics = append(p.Metrics, row(m))
+		}
+		b.Widgets = append(b.Widgets, widget{
+			Type: "metric", X: i % perRow * widgetWidth, Y: i / perRow * widgetHeight,
+			Width: widgetWidth, Height: widgetHeight, Properties: p,
+		})
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(b); err != nil {
+		panic(err) // only a type that JSON does not know could fail
+	}
+	return string(bytes.TrimSpace(out.Bytes()))
+}
+
+// row writes a metric as CloudWatch wants it: namespace, name, dimension pairs, options.
+func row(m Metric) []any {
+	r := []any{m.Namespace, m.Name}
+	names := make([]string, 0, len(m.Dimensions))
+	for name := range m.Dimensions {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		r = append(r, name, m.Dimensions[name])
+	}
+	label := m.Label
+	if label == "" {
+		label = m.Name
+	}
+	return append(r, options{Stat: m.Statistic, Label: label, Region: m.Region})
+}
