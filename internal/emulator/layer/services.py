@@ -1,0 +1,25 @@
+"""The list of everything the layer adds to ministack."""
+
+import importlib
+
+MODULES = (
+    "appautoscaling",
+    "cloudfront",
+    "cloudwatch",
+    "cloudwatch_logs",
+    "durability",
+    "ec2",
+    "ecr",
+    "ecs",
+    "iam",
+    "kms",
+    "rds",
+    "secretsmanager",
+    "waf",
+)
+
+
+def install():
+    """Imports every module above; each installs its wrappers as it is imported."""
+    for name in MODULES:
+        importlib.import_module(f"layer.{name}")

@@ -1,0 +1,1 @@
+"""Tests of the layer against running emulators: one with it, one without."""

@@ -1,0 +1,86 @@
+import itertools
+
+from layer.tests.support import GapCase, subset
+
+CONNECT = {"enabled": True, "namespace": "internal"}
+_numbers = itertools.count()
+
+
+def new_cluster(ecs):
+    name = f"cluster-{next(_numbers)}"
+    ecs.create_cluster(clusterName=name)
+    return name
+
+
+def new_task_definition(ecs):
+    return ecs.register_task_definition(
+        family="orders", containerDefinitions=[{"name": "app", "image": "i", "memory": 128}]
+    )["taskDefinition"]["taskDefinitionArn"]
+
+
+def new_service(ecs, cluster, **more):
+    ecs.create_service(
+        cluster=cluster,
+        serviceName="orders",
+        taskDefinition=new_task_definition(ecs),
+        desiredCount=0,
+        **more,
+    )
+
+
+def describe(ecs, cluster):
+    return ecs.describe_services(cluster=cluster, services=["orders"])["services"][0]
+
+
+class Clusters(GapCase):
+    def test_remember_service_connect_defaults(self):
+        def observe(emulator):
+            ecs = emulator.client("ecs")
+            name = f"cluster-{next(_numbers)}"
+            ecs.create_cluster(clusterName=name, serviceConnectDefaults={"namespace": "internal"})
+            cluster = ecs.describe_clusters(clusters=[name])["clusters"][0]
+            return cluster.get("serviceConnectDefaults")
+
+        self.assert_closed(observe, {"namespace": "internal"})
+
+
+class Services(GapCase):
+    def test_remember_zone_rebalancing_and_default_to_none(self):
+        def observe(emulator):
+            ecs = emulator.client("ecs")
+            asked, silent = new_cluster(ecs), new_cluster(ecs)
+            new_service(ecs, asked, availabilityZoneRebalancing="ENABLED")
+            new_service(ecs, silent)
+            ecs.update_service(cluster=asked, service="orders", desiredCount=0)
+            return [
+                describe(ecs, cluster).get("availabilityZoneRebalancing")
+                for cluster in (asked, silent)
+            ]
+
+        self.assert_closed(observe, ["ENABLED", "DISABLED"])
+
+    def test_pass_service_connect_on_to_every_new_deployment(self):
+        def observe(emulator):
+            ecs = emulator.client("ecs")
+            cluster = new_cluster(ecs)
+            new_service(ecs, cluster, serviceConnectConfiguration=CONNECT)
+            ecs.update_service(
+                cluster=cluster, service="orders", taskDefinition=new_task_definition(ecs)
+            )
+            deployments = describe(ecs, cluster)["deployments"]
+            primary = next(d for d in deployments if d["status"] == "PRIMARY")
+            return primary.get("serviceConnectConfiguration")
+
+        self.assert_closed(observe, CONNECT)
+
+    def test_change_tag_propagation_in_place(self):
+        expected = {"propagateTags": "SERVICE", "enableECSManagedTags": True}
+
+        def observe(emulator):
+            ecs = emulator.client("ecs")
+            cluster = new_cluster(ecs)
+            new_service(ecs, cluster)
+            ecs.update_service(cluster=cluster, service="orders", **expected)
+            return subset(describe(ecs, cluster), expected)
+
+        self.assert_closed(observe, expected)

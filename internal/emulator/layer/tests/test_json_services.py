@@ -1,0 +1,247 @@
+"""The services that speak JSON: one class each."""
+
+from layer.tests.support import ACCOUNT, REGION, GapCase, shared, subset
+
+
+class ApplicationAutoScaling(GapCase):
+    """Stock is asked once whether it has the service: it takes seconds to refuse a call."""
+
+    TARGET = {
+        "ServiceNamespace": "ecs",
+        "ResourceId": "service/main/orders",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+    TRACKING = {
+        "TargetValue": 60.0,
+        "PredefinedMetricSpecification": {
+            "PredefinedMetricType": "ECSServiceAverageCPUUtilization"
+        },
+    }
+
+    def client(self, account=ACCOUNT):
+        return shared()[0].client("application-autoscaling", account=account)
+
+    def registered(self):
+        client = self.client()
+        client.register_scalable_target(
+            **self.TARGET, MinCapacity=2, MaxCapacity=10, Tags={"Project": "p"}
+        )
+        return client
+
+    def test_is_there(self):
+        self.assert_closed(lambda emulator: "application-autoscaling" in emulator.services(), True)
+
+    def test_keeps_targets_with_their_tags(self):
+        client = self.registered()
+        found = client.describe_scalable_targets(
+            ServiceNamespace="ecs", ResourceIds=[self.TARGET["ResourceId"]]
+        )["ScalableTargets"][0]
+        tags = client.list_tags_for_resource(ResourceARN=found["ScalableTargetARN"])["Tags"]
+        self.assertEqual(
+            (found["MinCapacity"], found["MaxCapacity"], tags), (2, 10, {"Project": "p"})
+        )
+
+    def test_keeps_policies_and_their_arn_across_changes(self):
+        client = self.registered()
+        arns = set()
+        for value in (50.0, 60.0):
+            put = client.put_scaling_policy(
+                **self.TARGET,
+                PolicyName="cpu",
+                PolicyType="TargetTrackingScaling",
+                TargetTrackingScalingPolicyConfiguration={**self.TRACKING, "TargetValue": value},
+            )
+            arns.add(put["PolicyARN"])
+        found = client.describe_scaling_policies(ServiceNamespace="ecs", PolicyNames=["cpu"])
+        self.assertEqual(len(arns), 1)
+        self.assertEqual(
+            [
+                policy["TargetTrackingScalingPolicyConfiguration"]
+                for policy in found["ScalingPolicies"]
+            ],
+            [self.TRACKING],
+        )
+
+    def test_drops_policies_and_actions_with_their_target(self):
+        client = self.registered()
+        client.put_scheduled_action(
+            **self.TARGET,
+            ScheduledActionName="night",
+            Schedule="cron(0 22 * * ? *)",
+            Timezone="Europe/Berlin",
+            ScalableTargetAction={"MinCapacity": 1, "MaxCapacity": 2},
+        )
+        before = client.describe_scheduled_actions(ServiceNamespace="ecs")["ScheduledActions"]
+        client.deregister_scalable_target(**self.TARGET)
+        after = client.describe_scheduled_actions(ServiceNamespace="ecs")["ScheduledActions"]
+        policies = client.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
+        self.assertEqual([action["Timezone"] for action in before], ["Europe/Berlin"])
+        self.assertEqual(after + policies, [])
+
+    def test_refuses_policies_of_targets_that_do_not_exist(self):
+        client = self.client(account="999999999999")
+        with self.assertRaises(client.exceptions.ObjectNotFoundException):
+            client.put_scaling_policy(**self.TARGET, PolicyName="cpu")
+
+
+class SavedQueries(GapCase):
+    def test_are_kept_listed_and_deleted(self):
+        def observe(emulator):
+            logs = emulator.client("logs")
+            put = {"name": "app/errors", "queryString": "fields @message"}
+            identifier = logs.put_query_definition(**put)["queryDefinitionId"]
+            listed = logs.describe_query_definitions(queryDefinitionNamePrefix="app/")
+            deleted = logs.delete_query_definition(queryDefinitionId=identifier)["success"]
+            left = logs.describe_query_definitions(queryDefinitionNamePrefix="app/")
+            found = [subset(d, put) == put for d in listed["queryDefinitions"]]
+            return found, deleted, left["queryDefinitions"]
+
+        self.assert_closed(observe, ([True], True, []))
+
+    def test_of_one_account_or_region_are_not_seen_from_another(self):
+        layered, _ = shared()
+        own = layered.client("logs", account="222222222222")
+        own.put_query_definition(name="own", queryString="fields @message")
+        seen = {
+            scope: len(
+                layered.client("logs", *scope).describe_query_definitions()["queryDefinitions"]
+            )
+            for scope in (
+                ("222222222222", REGION),
+                ("222222222222", "us-east-1"),
+                ("333333333333", REGION),
+            )
+        }
+        self.assertEqual(list(seen.values()), [1, 0, 0], seen)
+
+
+class DeliveryDestinations(GapCase):
+    def test_without_a_format_have_none(self):
+        def observe(emulator):
+            logs = emulator.client("logs")
+            group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/cdn"
+            logs.put_delivery_destination(
+                name="cdn",
+                deliveryDestinationConfiguration={"destinationResourceArn": group},
+            )
+            found = logs.get_delivery_destination(name="cdn")["deliveryDestination"]
+            return found.get("outputFormat")
+
+        self.assert_closed(observe, None)
+
+
+class WafLogging(GapCase):
+    ACL = f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/a/1"
+    GROUP = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:aws-waf-logs-a"
+
+    def test_is_kept_and_deleted(self):
+        def observe(emulator):
+            waf = emulator.client("wafv2")
+            waf.put_logging_configuration(
+                LoggingConfiguration={
+                    "ResourceArn": self.ACL,
+                    "LogDestinationConfigs": [self.GROUP],
+                }
+            )
+            found = waf.get_logging_configuration(ResourceArn=self.ACL)["LoggingConfiguration"]
+            waf.delete_logging_configuration(ResourceArn=self.ACL)
+            try:
+                waf.get_logging_configuration(ResourceArn=self.ACL)
+            except waf.exceptions.WAFNonexistentItemException:
+                return found["LogDestinationConfigs"]
+
+        self.assert_closed(observe, [self.GROUP])
+
+
+class RegistryScanning(GapCase):
+    def test_is_basic_until_configured(self):
+        rules = [
+            {
+                "scanFrequency": "CONTINUOUS_SCAN",
+                "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}],
+            }
+        ]
+
+        def observe(emulator):
+            ecr = emulator.client("ecr")
+            before = ecr.get_registry_scanning_configuration()["scanningConfiguration"]
+            ecr.put_registry_scanning_configuration(scanType="ENHANCED", rules=rules)
+            after = ecr.get_registry_scanning_configuration()["scanningConfiguration"]
+            return before["scanType"], after["scanType"], after["rules"]
+
+        self.assert_closed(observe, ("BASIC", "ENHANCED", rules))
+
+
+class SecretRotation(GapCase):
+    def test_can_be_cancelled(self):
+        def observe(emulator):
+            client = emulator.client("secretsmanager")
+            arn = client.create_secret(Name="rotated", SecretString="s")["ARN"]
+            client.rotate_secret(
+                SecretId=arn,
+                RotationLambdaARN=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:rotate",
+                RotationRules={"AutomaticallyAfterDays": 30},
+            )
+            client.cancel_rotate_secret(SecretId=arn)
+            secret = client.describe_secret(SecretId=arn)
+            return secret.get("RotationEnabled"), secret.get("RotationRules")
+
+        self.assert_closed(observe, (False, None))
+
+
+class ManagedKeys(GapCase):
+    ALIAS = "alias/aws/secretsmanager"
+
+    def aliases(self, kms):
+        return {alias["AliasName"]: alias for alias in kms.list_aliases()["Aliases"]}
+
+    def test_come_into_being_when_first_described(self):
+        def observe(emulator):
+            kms = emulator.client("kms", account="444444444444")
+            before = self.aliases(kms)[self.ALIAS].get("TargetKeyId")
+            key = kms.describe_key(KeyId=self.ALIAS)["KeyMetadata"]
+            after = self.aliases(kms)[self.ALIAS]["TargetKeyId"]
+            return before, after == key["KeyId"], key["KeyManager"]
+
+        self.assert_closed(observe, (None, True, "AWS"))
+
+
+class OpenIdProviders(GapCase):
+    def test_change_in_place(self):
+        def observe(emulator):
+            iam = emulator.client("iam")
+            arn = iam.create_open_id_connect_provider(
+                Url="https://token.example.com",
+                ClientIDList=["old"],
+                ThumbprintList=["a" * 40],
+                Tags=[{"Key": "Stage", "Value": "test"}, {"Key": "Old", "Value": "x"}],
+            )["OpenIDConnectProviderArn"]
+            chosen = {"OpenIDConnectProviderArn": arn}
+            iam.tag_open_id_connect_provider(**chosen, Tags=[{"Key": "Stage", "Value": "live"}])
+            iam.untag_open_id_connect_provider(**chosen, TagKeys=["Old"])
+            iam.update_open_id_connect_provider_thumbprint(**chosen, ThumbprintList=["b" * 40])
+            iam.add_client_id_to_open_id_connect_provider(**chosen, ClientID="new")
+            iam.remove_client_id_from_open_id_connect_provider(**chosen, ClientID="old")
+            found = iam.get_open_id_connect_provider(**chosen)
+            return subset(found, ("ClientIDList", "ThumbprintList", "Tags"))
+
+        expected = {
+            "ClientIDList": ["new"],
+            "ThumbprintList": ["b" * 40],
+            "Tags": [{"Key": "Stage", "Value": "live"}],
+        }
+        self.assert_closed(observe, expected)
+
+
+class ResponseHeadersPolicies(GapCase):
+    def test_leave_out_what_was_not_configured(self):
+        def observe(emulator):
+            created = emulator.client("cloudfront").create_response_headers_policy(
+                ResponseHeadersPolicyConfig={
+                    "Name": "security",
+                    "SecurityHeadersConfig": {"ContentTypeOptions": {"Override": True}},
+                }
+            )["ResponseHeadersPolicy"]["ResponseHeadersPolicyConfig"]
+            return sorted(created)
+
+        self.assert_closed(observe, ["Comment", "Name", "SecurityHeadersConfig"])
