@@ -12,7 +12,7 @@ import (
 // A configuration with mistakes is refused, all of them in one error, before jsii starts.
 func Synthesize(c Config, outdir string) (err error) {
 	if err := c.Validate(); err != nil {
-		return err
+		return fmt.Errorf("the configuration is refused:\n%w", err)
 	}
 	defer jsii.Close()
 	// jsii reports what it does not like by panicking with JavaScript's stack: the first line says what happened.

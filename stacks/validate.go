@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/mail"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/aws-sdk-go-base/v2/validation"
@@ -20,15 +22,16 @@ import (
 
 // Limits of AWS that names run into.
 const (
-	maxTargetGroupName = 32 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html
-	maxBucketName      = 63 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-	maxRoleName        = 64 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-	maxQueueName       = 80 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
-	maxDatabaseName    = 63 // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
-	longestRoleSuffix  = "-execution"
-	longestDBSuffix    = "-database-monitoring"
-	longestBucketKind  = "logs"
-	longestQueueSuffix = "-dead"
+	// Load balancers and target groups.
+	// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html
+	maxLoadBalancerName = 32
+	maxBucketName       = 63 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+	maxRoleName         = 64 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+	maxQueueName        = 80 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+	maxDatabaseName     = 63 // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
+	longestDBSuffix     = "-database-monitoring"
+	longestBucketKind   = "logs"
+	longestQueueSuffix  = "-dead"
 )
 
 var (
@@ -49,7 +52,20 @@ type problems []error
 
 // add notes that a field has a value it must not have. The remedy says what to write instead.
 func (p *problems) add(field string, value any, remedy string, args ...any) {
-	*p = append(*p, fmt.Errorf("%s is %#v: %s", field, value, fmt.Sprintf(remedy, args...)))
+	*p = append(*p, fmt.Errorf("%s is %s: %s", field, show(value), fmt.Sprintf(remedy, args...)))
+}
+
+// show writes a value as a person would look for it in the code.
+func show(value any) string {
+	v := reflect.ValueOf(value)
+	switch {
+	case v.Kind() == reflect.String:
+		return strconv.Quote(v.String())
+	case v.Kind() == reflect.Slice && v.Len() == 0:
+		return "empty"
+	default:
+		return fmt.Sprint(value)
+	}
 }
 
 // Validate returns every mistake in the configuration, each naming the field, the value and the remedy; nil if there is
@@ -80,26 +96,26 @@ func (pl Platform) validate(p *problems) {
 		field string
 		names []string
 	}{
-		{"Platform.Databases", names(pl.Databases, func(d Database) string { return d.Name })},
-		{"Platform.Queues", names(pl.Queues, func(q Queue) string { return q.Name })},
-		{"Platform.Services", names(pl.Services, func(s Service) string { return s.Name })},
+		{"Databases", names(pl.Databases, func(d Database) string { return d.Name })},
+		{"Queues", names(pl.Queues, func(q Queue) string { return q.Name })},
+		{"Services", names(pl.Services, func(s Service) string { return s.Name })},
 	} {
 		unique(p, list.field, list.names)
 		for _, n := range list.names {
-			name(p, list.field+".Name", n)
+			name(p, fmt.Sprintf("%s[%s].Name", list.field, n), n)
 		}
 	}
 	if len(pl.Services) == 0 {
-		p.add("Platform.Services", pl.Services, "declare at least one")
+		p.add("Services", pl.Services, "declare at least one")
 	}
 	for _, d := range pl.Databases {
-		between(p, fmt.Sprintf("Databases[%s].MajorVersion", d.Name), d.MajorVersion, 13, 17, "a version of PostgreSQL that RDS offers")
+		between(p, fmt.Sprintf("Databases[%s].MajorVersion", d.Name), d.MajorVersion, 14, 18, ", a version of PostgreSQL that RDS offers")
 	}
 	for _, q := range pl.Queues {
 		field := fmt.Sprintf("Queues[%s].", q.Name)
-		between(p, field+"VisibilityTimeoutSeconds", q.VisibilityTimeoutSeconds, 0, 43200, "seconds, 0 for the default of 30")
-		between(p, field+"RetentionDays", q.RetentionDays, 0, 14, "days, 0 for the default of 4")
-		between(p, field+"MaxReceives", q.MaxReceives, 0, 1000, "tries, 0 for the default of 5")
+		between(p, field+"VisibilityTimeoutSeconds", q.VisibilityTimeoutSeconds, 0, 43200, " seconds, or 0 for the default of 30")
+		between(p, field+"RetentionDays", q.RetentionDays, 0, 14, " days, or 0 for the default of 4")
+		between(p, field+"MaxReceives", q.MaxReceives, 0, 1000, " tries, or 0 for the default of 5")
 	}
 	for _, s := range pl.Services {
 		s.validate(p, pl)
@@ -161,7 +177,7 @@ func links(p *problems, field, kind string, used, existing []string) {
 func (pl Platform) validatePaths(p *problems) {
 	for i, s := range pl.Services {
 		for _, other := range pl.Services[:i] {
-			if s.Kind == service.Web && other.Kind == service.Web && ingress.Overlap(s.Path, other.Path) {
+			if s.Path != "" && other.Path != "" && ingress.Overlap(s.Path, other.Path) {
 				p.add(fmt.Sprintf("Services[%s].Path", s.Name), s.Path,
 					"service %s answers under %q already: choose paths of which none is below the other", other.Name, other.Path)
 			}
@@ -248,8 +264,8 @@ func (e Environment) validate(p *problems, pl Platform) {
 	if e.Domain != nil {
 		e.validateDomain(p, field+"Domain.")
 	}
-	between(p, field+"Capacity.SpotPercent", e.Capacity.SpotPercent, 0, 100, "percent")
-	between(p, field+"Capacity.OnDemandBase", e.Capacity.OnDemandBase, 0, 100000, "tasks")
+	between(p, field+"Capacity.SpotPercent", e.Capacity.SpotPercent, 0, 100, " percent")
+	between(p, field+"Capacity.OnDemandBase", e.Capacity.OnDemandBase, 0, 100000, " tasks")
 	if !slices.Contains(logging.RetentionDays, e.LogRetentionDays) {
 		p.add(field+"LogRetentionDays", e.LogRetentionDays, "CloudWatch Logs knows %v", logging.RetentionDays)
 	}
@@ -267,12 +283,12 @@ func (e Environment) validate(p *problems, pl Platform) {
 // validateNames refuses names that AWS would refuse for their length once they are put together.
 func (e Environment) validateNames(p *problems, field string, pl Platform) {
 	prefix := e.prefix(pl)
-	limit(p, field+"Name", prefix, maxTargetGroupName, "load balancer")
+	if !limit(p, field+"Name", prefix, maxLoadBalancerName, "load balancer") {
+		return // whatever it begins is too long as well
+	}
 	limit(p, field+"Name", fmt.Sprintf("%s-%s-%s", prefix, longestBucketKind, e.AccountID), maxBucketName, "bucket")
 	for _, s := range pl.Services {
-		service := fmt.Sprintf("%sName with Services[%s].Name", field, s.Name)
-		limit(p, service, prefix+"-"+s.Name, maxTargetGroupName, "target group")
-		limit(p, service, prefix+"-"+s.Name+longestRoleSuffix, maxRoleName, "role")
+		limit(p, fmt.Sprintf("%sName with Services[%s].Name", field, s.Name), prefix+"-"+s.Name, maxLoadBalancerName, "target group")
 	}
 	for _, q := range pl.Queues {
 		limit(p, fmt.Sprintf("%sName with Queues[%s].Name", field, q.Name), prefix+"-"+q.Name+longestQueueSuffix, maxQueueName, "queue")
@@ -335,12 +351,12 @@ func (e Environment) validateDatabase(p *problems, field string, pl Platform) {
 	if !instanceClass.MatchString(d.InstanceClass) {
 		p.add(field+"InstanceClass", d.InstanceClass, "choose one that RDS for PostgreSQL offers, e.g. \"db.t4g.micro\": https://aws.amazon.com/rds/postgresql/pricing/")
 	}
-	between(p, field+"StorageGiB", d.StorageGiB, 20, 65536, "GiB")
+	between(p, field+"StorageGiB", d.StorageGiB, 20, 65536, " GiB")
 	// https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
 	if d.MaxStorageGiB*10 < d.StorageGiB*11 || d.MaxStorageGiB > 65536 {
 		p.add(field+"MaxStorageGiB", d.MaxStorageGiB, "storage autoscaling needs at least a tenth more than StorageGiB, which is %d, and goes to 65536", d.StorageGiB)
 	}
-	between(p, field+"BackupRetentionDays", d.BackupRetentionDays, 1, 35, "days")
+	between(p, field+"BackupRetentionDays", d.BackupRetentionDays, 1, 35, " days")
 }
 
 func (e Environment) validateDomain(p *problems, field string) {
@@ -375,7 +391,7 @@ func (e Environment) validateProduction(p *problems, field string, pl Platform) 
 	}
 	for _, s := range pl.Services {
 		if size := e.size(s.Name); s.Kind != service.Job && size.MinTasks < 2 {
-			p.add(fmt.Sprintf("%sSize of service %s, MinTasks", field, s.Name), size.MinTasks, "run at least 2 in production, one for each of two zones")
+			p.add(fmt.Sprintf("%sSizes[%s].MinTasks", field, s.Name), size.MinTasks, "run at least 2 in production, one for each of two zones")
 		}
 	}
 }
@@ -418,15 +434,17 @@ func region(p *problems, field, value string) {
 
 func between(p *problems, field string, value, least, most int, what string) {
 	if value < least || value > most {
-		p.add(field, value, "choose %d to %d: %s", least, most, what)
+		p.add(field, value, "choose %d to %d%s", least, most, what)
 	}
 }
 
-// limit refuses a name that is put together from several, when it is longer than AWS takes.
-func limit(p *problems, field, composed string, most int, what string) {
-	if len(composed) > most {
+// limit refuses a name that is put together from several, when it is longer than AWS takes, and tells whether it fits.
+func limit(p *problems, field, composed string, most int, what string) bool {
+	fits := len(composed) <= most
+	if !fits {
 		p.add(field, composed, "it has %d characters and a %s's name takes %d: shorten a part by %d", len(composed), what, most, len(composed)-most)
 	}
+	return fits
 }
 
 func unique(p *problems, field string, values []string) {

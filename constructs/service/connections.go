@@ -43,7 +43,7 @@ func (s *Service) connections(scope constructs.Construct) {
 	})
 	vpcsecuritygroupegressrule.NewVpcSecurityGroupEgressRule(scope, jsii.String("egress-s3"), &vpcsecuritygroupegressrule.VpcSecurityGroupEgressRuleConfig{
 		SecurityGroupId: s.SecurityGroup.Id(),
-		Description:     jsii.String("S3, which holds the images' layers"),
+		Description:     jsii.String("S3, which holds the layers of images"),
 		PrefixListId:    p.Network.S3Endpoint.PrefixListId(),
 		IpProtocol:      jsii.String("tcp"),
 		FromPort:        jsii.Number(443),
