@@ -10,7 +10,6 @@ esac
 export PATH
 export CHECKPOINT_DISABLE=1        # no version look-ups by Terraform and cdktf
 export TF_IN_AUTOMATION=1          # no "now run terraform apply" hints; the Makefile names the next step
-export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 # Node.js 24 is younger than the bindings and runs them
 export DISABLE_VERSION_CHECK=1     # the cdktf CLI's pinned version is the one wanted
 
 # tools/install.sh writes this file where Terraform's providers come from a local mirror instead of the registry.

@@ -27,13 +27,14 @@ once() {
   echo "$sum" >"$stamp"
 }
 
-# --foreground-scripts is not needed: the packages ship prebuilt binaries.
+# Install scripts run for the package `node` alone, which fetches the binary for this machine. The others would be built for
+# the Node.js that npm runs on, not for the one installed here, for which they ship binaries.
 install_node() {
   rm -rf .tools/npm && mkdir .tools/npm
   cp tools/package.json tools/package-lock.json .tools/npm/
-  (cd .tools/npm && npm ci --no-fund --no-audit)
+  (cd .tools/npm && npm ci --ignore-scripts --no-fund --no-audit && npm rebuild node --foreground-scripts)
   ln -sf ../npm/node_modules/.bin/node .tools/bin/node
-  cp tools/cdktf.sh .tools/bin/cdktf
+  ln -sf ../../tools/cdktf.sh .tools/bin/cdktf
 }
 
 install_venv() { # NAME REQUIREMENTS
