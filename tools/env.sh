@@ -8,9 +8,9 @@ case ":$PATH:" in
 *) PATH=$_root/.tools/bin:$PATH ;;
 esac
 export PATH
-export CHECKPOINT_DISABLE=1        # no version look-ups by Terraform and cdktf
-export TF_IN_AUTOMATION=1          # no "now run terraform apply" hints; the Makefile names the next step
-export DISABLE_VERSION_CHECK=1     # the cdktf CLI's pinned version is the one wanted
+export CHECKPOINT_DISABLE=1    # no version look-ups by Terraform and cdktf
+export TF_IN_AUTOMATION=1      # no "now run terraform apply" hints; the Makefile names the next step
+export DISABLE_VERSION_CHECK=1 # the cdktf CLI's pinned version is the one wanted
 
 # tools/install.sh writes this file where Terraform's providers come from a local mirror instead of the registry.
 if [ -f "$_root/.tools/terraformrc" ]; then
