@@ -53,6 +53,8 @@ type Service struct {
 	Consumes string
 	// Calls are the services, Internal ones, it sends requests to. Gives SERVICE_<NAME>_URL.
 	Calls []string
+	// Internet lets it open TLS connections to any address, by NAT. Defaults to false.
+	Internet bool
 }
 
 // Queue is an SQS queue with a dead-letter queue.

@@ -13,7 +13,7 @@ var Dev = Environment{
 	Network: Network{
 		CIDR:  "10.10.0.0/16",
 		Zones: []string{"eu-west-1a", "eu-west-1b"},
-		NAT:   network.NATNone,
+		NAT:   network.NATSingle,
 	},
 	Capacity: cluster.Capacity{SpotPercent: 100},
 	Size:     Size{CPU: 256, MemoryMiB: 512, MinTasks: 1, MaxTasks: 2},

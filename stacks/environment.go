@@ -174,6 +174,7 @@ func (e *environment) compute() {
 			MinTasks:         size.MinTasks,
 			MaxTasks:         size.MaxTasks,
 			Links:            e.links(s),
+			Internet:         s.Internet,
 			Cluster:          e.cluster,
 			Network:          e.network,
 			Ingress:          e.ingress,

@@ -17,7 +17,7 @@ var Shop = Platform{
 			Name: "orders", Kind: service.Web, Path: "/api/orders",
 			Uses: []string{"shop"}, SendsTo: []string{"order-placed"}, Calls: []string{"payments"},
 		},
-		{Name: "payments", Kind: service.Internal},
+		{Name: "payments", Kind: service.Internal, Internet: true},
 		{Name: "mailer", Kind: service.Worker, Consumes: "order-placed"},
 		{Name: "report", Kind: service.Job, Schedule: "cron(0 4 * * ? *)", Uses: []string{"shop"}},
 	},

@@ -258,7 +258,7 @@ func (e Environment) validate(p *problems, pl Platform) {
 	account(p, field+"AccountID", e.AccountID)
 	region(p, field+"Region", e.Region)
 	e.validateNames(p, field, pl)
-	e.validateNetwork(p, field+"Network.")
+	e.validateNetwork(p, field+"Network.", pl)
 	e.validateSizes(p, field, pl)
 	e.validateDatabase(p, field+"Database.", pl)
 	if e.Domain != nil {
@@ -300,7 +300,7 @@ func (e Environment) validateNames(p *problems, field string, pl Platform) {
 	}
 }
 
-func (e Environment) validateNetwork(p *problems, field string) {
+func (e Environment) validateNetwork(p *problems, field string, pl Platform) {
 	if _, err := network.ParseRange(e.Network.CIDR); err != nil {
 		*p = append(*p, fmt.Errorf("%sCIDR: %w", field, err))
 	}
@@ -317,6 +317,11 @@ func (e Environment) validateNetwork(p *problems, field string) {
 	unique(p, field+"Zones", zones)
 	if nats := []network.NAT{"", network.NATNone, network.NATSingle, network.NATPerZone}; !slices.Contains(nats, e.Network.NAT) {
 		p.add(field+"NAT", e.Network.NAT, "choose network.NATNone, network.NATSingle or network.NATPerZone")
+	}
+	for _, s := range pl.Services {
+		if s.Internet && (e.Network.NAT == "" || e.Network.NAT == network.NATNone) {
+			p.add(field+"NAT", e.Network.NAT, "service %s opens connections to the internet: choose network.NATSingle or network.NATPerZone", s.Name)
+		}
 	}
 }
 
@@ -427,8 +432,10 @@ func account(p *problems, field, value string) {
 }
 
 func region(p *problems, field, value string) {
-	if err := validation.SupportedRegion(value); err != nil {
-		p.add(field, value, "choose an AWS region, e.g. \"eu-west-1\": https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html")
+	// The regions of China and of governments are partitions of their own, where ARNs and endpoints have other names.
+	other := slices.ContainsFunc([]string{"cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-"}, func(prefix string) bool { return strings.HasPrefix(value, prefix) })
+	if err := validation.SupportedRegion(value); err != nil || other {
+		p.add(field, value, "choose a region of the partition aws, e.g. \"eu-west-1\": https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html")
 	}
 }
 

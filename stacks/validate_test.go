@@ -240,7 +240,7 @@ Environments[prod].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
 		{
 			"shared region misspelt",
 			func(c *Config) { c.Shared.Region = "eu-west-9" },
-			`Shared.Region is "eu-west-9": choose an AWS region, e.g. "eu-west-1": https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html`,
+			`Shared.Region is "eu-west-9": choose a region of the partition aws, e.g. "eu-west-1": https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html`,
 		},
 		{
 			"environment named like another stack",
@@ -265,7 +265,7 @@ Environments[prod].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
 		{
 			"unknown region",
 			func(c *Config) { c.Environments[dev].Region = "mars-east-1" },
-			`Environments[dev].Region is "mars-east-1": choose an AWS region, e.g. "eu-west-1": https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
+			`Environments[dev].Region is "mars-east-1": choose a region of the partition aws, e.g. "eu-west-1": https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
 Environments[dev].Network.Zones is "eu-west-1a": a zone is the region and a letter, e.g. "mars-east-1a"
 Environments[dev].Network.Zones is "eu-west-1b": a zone is the region and a letter, e.g. "mars-east-1a"`,
 		},
@@ -318,6 +318,16 @@ Environments[dev].Network.Zones is "eu-west-1b": a zone is the region and a lett
 			"unknown NAT",
 			func(c *Config) { c.Environments[dev].Network.NAT = "two" },
 			`Environments[dev].Network.NAT is "two": choose network.NATNone, network.NATSingle or network.NATPerZone`,
+		},
+		{
+			"no NAT for a service that needs the internet",
+			func(c *Config) { c.Environments[dev].Network.NAT = "none" },
+			`Environments[dev].Network.NAT is "none": service payments opens connections to the internet: choose network.NATSingle or network.NATPerZone`,
+		},
+		{
+			"a region of another partition",
+			func(c *Config) { c.Shared.Region = "us-gov-west-1" },
+			`Shared.Region is "us-gov-west-1": choose a region of the partition aws, e.g. "eu-west-1": https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html`,
 		},
 		{
 			"CPU and memory that do not go together",

@@ -20,8 +20,16 @@ type (
 		RateBased        *rateBased        `json:"rate_based_statement,omitempty"`
 	}
 	managedRuleGroup struct {
-		VendorName string `json:"vendor_name"`
-		Name       string `json:"name"`
+		VendorName          string               `json:"vendor_name"`
+		Name                string               `json:"name"`
+		RuleActionOverrides []ruleActionOverride `json:"rule_action_override,omitempty"`
+	}
+	ruleActionOverride struct {
+		Name        string      `json:"name"`
+		ActionToUse actionToUse `json:"action_to_use"`
+	}
+	actionToUse struct {
+		Count struct{} `json:"count"`
 	}
 	rateBased struct {
 		Limit               int    `json:"limit"`
@@ -53,6 +61,12 @@ var managedRules = []string{
 	"AWSManagedRulesSQLiRuleSet",
 }
 
+// counted are rules of the groups that only count: data centres are also where pipelines, monitors and companies' proxies
+// come from.
+var counted = map[string][]ruleActionOverride{
+	"AWSManagedRulesAnonymousIpList": {{Name: "HostingProviderIPList"}},
+}
+
 // requestsPer5Minutes is what one address may send: far more than a person does.
 const requestsPer5Minutes = 2000
 
@@ -64,7 +78,7 @@ func firewall(scope constructs.Construct, props Props, edgeKey kmskey.KmsKey) wa
 			Name:             jsii.String(name),
 			Priority:         jsii.Number(i + 1),
 			OverrideAction:   &wafv2webacl.Wafv2WebAclRuleOverrideAction{None: &wafv2webacl.Wafv2WebAclRuleOverrideActionNone{}},
-			Statement:        statement{ManagedRuleGroup: &managedRuleGroup{VendorName: "AWS", Name: name}}.untyped(),
+			Statement:        statement{ManagedRuleGroup: &managedRuleGroup{VendorName: "AWS", Name: name, RuleActionOverrides: counted[name]}}.untyped(),
 			VisibilityConfig: visible(name),
 		})
 	}

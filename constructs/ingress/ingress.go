@@ -80,8 +80,9 @@ func New(scope constructs.Construct, id string, props Props) *Ingress {
 		AccessLogs: &lb.LbAccessLogs{
 			Bucket: props.AccessLogs.Resource.Id(), Prefix: jsii.String("alb"), Enabled: jsii.Bool(true),
 		},
-		// Creating a load balancer tries to write to the bucket.
-		DependsOn: &[]cdktf.ITerraformDependable{props.AccessLogs.Policy},
+		// Creating a load balancer tries to write to the bucket; CloudFront's way in needs an internet gateway at the VPC,
+		// although nothing passes through it.
+		DependsOn: &[]cdktf.ITerraformDependable{props.AccessLogs.Policy, props.Network.InternetGateway},
 	})
 	finding.Except(i.LoadBalancer, i.exceptions()...)
 	i.listeners(scope)

@@ -71,15 +71,14 @@ func NewArchive(scope constructs.Construct, id string, props ArchiveProps) *buck
 		ExpireDays:     props.RetentionDays,
 		PreventDestroy: props.PreventDestroy,
 	})
-	fromAccount := []iam.Condition{{Test: "StringEquals", Variable: "aws:SourceAccount", Values: []string{props.AccountID}}}
 	archive.Allow(
 		iam.Statement{
 			// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
 			Sid:        "LoadBalancerLogs",
 			Principals: iam.Service("logdelivery.elasticloadbalancing.amazonaws.com"),
 			Actions:    []string{"s3:PutObject"},
-			Resources:  []string{archive.ObjectsARN("alb/")},
-			Conditions: fromAccount,
+			// The load balancer's account is part of the key it writes: no other account's can write here.
+			Resources: []string{archive.ObjectsARN("alb/AWSLogs/" + props.AccountID + "/")},
 		},
 		iam.Statement{
 			// https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
@@ -87,7 +86,7 @@ func NewArchive(scope constructs.Construct, id string, props ArchiveProps) *buck
 			Principals: iam.Service("logging.s3.amazonaws.com"),
 			Actions:    []string{"s3:PutObject"},
 			Resources:  []string{archive.ObjectsARN("s3/")},
-			Conditions: fromAccount,
+			Conditions: []iam.Condition{{Test: "StringEquals", Variable: "aws:SourceAccount", Values: []string{props.AccountID}}},
 		},
 	)
 	return archive

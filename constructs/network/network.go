@@ -65,6 +65,7 @@ type Props struct {
 // Network is a VPC and its subnets, by zone.
 type Network struct {
 	VPC              vpc.Vpc
+	InternetGateway  internetgateway.InternetGateway
 	PublicSubnets    []subnet.Subnet
 	PrivateSubnets   []subnet.Subnet
 	DatabaseSubnets  []subnet.Subnet
@@ -135,12 +136,12 @@ func (n *Network) subnet(scope constructs.Construct, props Props, tier, zone, ci
 
 // routes makes a route table for each tier and zone and returns the private and database ones.
 func (n *Network) routes(scope constructs.Construct, props Props) []routetable.RouteTable {
-	gateway := internetgateway.NewInternetGateway(scope, jsii.String("internet-gateway"), &internetgateway.InternetGatewayConfig{
+	n.InternetGateway = internetgateway.NewInternetGateway(scope, jsii.String("internet-gateway"), &internetgateway.InternetGatewayConfig{
 		VpcId: n.VPC.Id(), Tags: named(props.Name),
 	})
 	public := n.table(scope, props, "public")
 	n.Routes = append(n.Routes, route.NewRoute(scope, jsii.String("public-default"), &route.RouteConfig{
-		RouteTableId: public.Id(), DestinationCidrBlock: jsii.String("0.0.0.0/0"), GatewayId: gateway.Id(),
+		RouteTableId: public.Id(), DestinationCidrBlock: jsii.String("0.0.0.0/0"), GatewayId: n.InternetGateway.Id(),
 	}))
 	database := n.table(scope, props, "database")
 	tables := []routetable.RouteTable{database}
@@ -155,7 +156,7 @@ func (n *Network) routes(scope constructs.Construct, props Props) []routetable.R
 		tables = append(tables, private)
 
 		if props.NAT == NATPerZone || props.NAT == NATSingle && i == 0 {
-			nat = natGateway(scope, props, z, n.PublicSubnets[i], gateway)
+			nat = natGateway(scope, props, z, n.PublicSubnets[i], n.InternetGateway)
 		}
 		if nat != nil {
 			n.Routes = append(n.Routes, route.NewRoute(scope, jsii.String("private-default-"+z), &route.RouteConfig{

@@ -49,6 +49,16 @@ func (s *Service) connections(scope constructs.Construct) {
 		FromPort:        jsii.Number(443),
 		ToPort:          jsii.Number(443),
 	})
+	if p.Internet {
+		vpcsecuritygroupegressrule.NewVpcSecurityGroupEgressRule(scope, jsii.String("egress-internet"), &vpcsecuritygroupegressrule.VpcSecurityGroupEgressRuleConfig{
+			SecurityGroupId: s.SecurityGroup.Id(),
+			Description:     jsii.String("TLS to the internet"),
+			CidrIpv4:        jsii.String("0.0.0.0/0"),
+			IpProtocol:      jsii.String("tcp"),
+			FromPort:        jsii.Number(443),
+			ToPort:          jsii.Number(443),
+		})
+	}
 	for _, l := range p.Links {
 		if l.Peer != nil {
 			connect(scope, l.Name, link.Peer{Name: p.Name, SecurityGroup: s.SecurityGroup}, *l.Peer)

@@ -82,6 +82,8 @@ type Props struct {
 	HealthPath string
 	// Links are what the service uses. Defaults to nothing.
 	Links []link.Link
+	// Internet lets the service open TLS connections to any address; the network needs NAT for it. Defaults to false.
+	Internet bool
 
 	Cluster *cluster.Cluster
 	Network *network.Network
