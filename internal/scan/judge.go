@@ -238,7 +238,7 @@ func (j *judge) scanned() bool {
 	wanted := j.judged() > 0
 	for key, outcome := range j.outcomes {
 		provider := key.element >= 0 && isProvider(j.stack.Elements[key.element].Address)
-		if outcome == Passed && !(wanted && provider) {
+		if outcome == Passed && (!wanted || !provider) {
 			return true
 		}
 	}
