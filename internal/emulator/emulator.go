@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -22,10 +23,10 @@ import (
 )
 
 const (
-	host       = "127.0.0.1"
-	healthPath = "/_ministack/health"
-	pidFile    = "emulator.pid"
-	logFile    = "emulator.log"
+	host    = "127.0.0.1"
+	pidPath = "/_layer/pid" // answered by the layer's identity.py
+	pidFile = "emulator.pid"
+	logFile = "emulator.log"
 
 	startTimeout = 60 * time.Second
 	stopGrace    = 20 * time.Second
@@ -290,10 +291,11 @@ func (e *Emulator) awaitHealth(ctx context.Context) error {
 	return nil
 }
 
+// healthy says whether this very emulator answers: another may have taken the port in the moment before it did.
 func (e *Emulator) healthy(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL()+healthPath, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL()+pidPath, nil)
 	if err != nil {
 		return false
 	}
@@ -304,7 +306,8 @@ func (e *Emulator) healthy(ctx context.Context) bool {
 		return false
 	}
 	defer response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	pid, err := io.ReadAll(io.LimitReader(response.Body, 32))
+	return err == nil && response.StatusCode == http.StatusOK && string(pid) == strconv.Itoa(e.run.PID)
 }
 
 // alive says whether the process exists.

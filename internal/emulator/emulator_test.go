@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 
 func TestStartedEmulatorAnswersAndStops(t *testing.T) {
 	e := start(t, t.TempDir())
-	if got := get(t, e.URL()+healthPath); !strings.Contains(got, "available") {
+	if got := get(t, e.URL()+"/_ministack/health"); !strings.Contains(got, "available") {
 		t.Errorf("health says %q", got)
 	}
 	if err := e.Stop(); err != nil {
@@ -50,6 +50,15 @@ func TestStartedEmulatorAnswersAndStops(t *testing.T) {
 	}
 	if err := e.Stop(); err != nil {
 		t.Errorf("stopping twice: %v", err)
+	}
+}
+
+// Two may be started at the same moment and find the same port free.
+func TestAnotherEmulatorsAnswersAreNotTakenForItsOwn(t *testing.T) {
+	first := start(t, t.TempDir())
+	second := &Emulator{run: running{Port: first.run.Port, PID: os.Getpid()}}
+	if second.healthy(t.Context()) {
+		t.Error("an emulator that is not there is said to answer")
 	}
 }
 

@@ -12,6 +12,7 @@ MODULES = (
     "ecr",
     "ecs",
     "iam",
+    "identity",
     "kms",
     "rds",
     "secretsmanager",
