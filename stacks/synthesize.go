@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/aws/jsii-runtime-go"
 	"github.com/hashicorp/terraform-cdk-go/cdktf"
@@ -14,7 +15,7 @@ func Synthesize(c Config, outdir string) (err error) {
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("the configuration is refused:\n%w", err)
 	}
-	defer jsii.Close()
+	defer closeQuietly()
 	// jsii reports what it does not like by panicking with JavaScript's stack: the first line says what happened.
 	defer func() {
 		if r := recover(); r != nil {
@@ -38,4 +39,13 @@ func Build(c Config, outdir string) cdktf.App {
 		EnvironmentStack(app, c, e)
 	}
 	return app
+}
+
+// closeQuietly ends jsii's process. jsii waits for that process twice and sometimes complains on stderr that the second
+// wait found nothing, which the cdktf CLI would show as an error.
+func closeQuietly() {
+	stderr := os.Stderr
+	os.Stderr = nil
+	defer func() { os.Stderr = stderr }()
+	jsii.Close()
 }
