@@ -23,6 +23,7 @@ import (
 
 	"aws-microservices/constructs/iam"
 	"aws-microservices/internal/finding"
+	"aws-microservices/internal/lifecycle"
 )
 
 // Props describe a bucket.
@@ -62,7 +63,7 @@ func New(scope constructs.Construct, id string, props Props) *Bucket {
 	b := &Bucket{}
 	b.Resource = s3bucket.NewS3Bucket(scope, jsii.String("bucket"), &s3bucket.S3BucketConfig{
 		Bucket:    &props.Name,
-		Lifecycle: lifecycle(props.PreventDestroy),
+		Lifecycle: lifecycle.Protect(props.PreventDestroy),
 	})
 	private(scope, b)
 	durable(scope, b, props)
@@ -81,13 +82,6 @@ func (b *Bucket) ObjectsARN(prefix string) string {
 func (b *Bucket) Allow(statements ...iam.Statement) {
 	b.statements = append(b.statements, statements...)
 	iam.SetStatements(b.document, b.statements...)
-}
-
-func lifecycle(preventDestroy bool) *cdktf.TerraformResourceLifecycle {
-	if !preventDestroy {
-		return nil
-	}
-	return &cdktf.TerraformResourceLifecycle{PreventDestroy: jsii.Bool(true)}
 }
 
 // private keeps the public and ACLs out.

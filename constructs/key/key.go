@@ -17,6 +17,7 @@ import (
 
 	"aws-microservices/constructs/iam"
 	"aws-microservices/internal/finding"
+	"aws-microservices/internal/lifecycle"
 )
 
 // Use are the actions of a service that encrypts and decrypts.
@@ -78,7 +79,7 @@ func New(scope constructs.Construct, id string, props Props) kmskey.KmsKey {
 		DeletionWindowInDays: jsii.Number(30),
 		Policy:               policy(scope, props),
 		Provider:             props.Provider,
-		Lifecycle:            lifecycle(props.PreventDestroy),
+		Lifecycle:            lifecycle.Protect(props.PreventDestroy),
 	})
 	kmsalias.NewKmsAlias(scope, jsii.String("alias"), &kmsalias.KmsAliasConfig{
 		Name:        jsii.String("alias/" + props.Name),
@@ -86,13 +87,6 @@ func New(scope constructs.Construct, id string, props Props) kmskey.KmsKey {
 		Provider:    props.Provider,
 	})
 	return key
-}
-
-func lifecycle(preventDestroy bool) *cdktf.TerraformResourceLifecycle {
-	if !preventDestroy {
-		return nil
-	}
-	return &cdktf.TerraformResourceLifecycle{PreventDestroy: jsii.Bool(true)}
 }
 
 func policy(scope constructs.Construct, props Props) *string {

@@ -54,20 +54,36 @@ func New(scope constructs.Construct, id string, props Props) *Queue {
 	q := &Queue{props: props}
 	// A dead letter keeps the age it had: the longest retention leaves time to look at it.
 	q.Dead = sqsQueue(scope, "dead", props, props.Name+"-dead", 14, nil)
-	redrive, err := json.Marshal(map[string]any{"deadLetterTargetArn": *q.Dead.Arn(), "maxReceiveCount": props.MaxReceives})
-	if err != nil {
-		panic(err) // a string and a number always marshal
-	}
-	q.Resource = sqsQueue(scope, "queue", props, props.Name, props.RetentionDays, jsii.String(string(redrive)))
-
-	allow, err := json.Marshal(map[string]any{"redrivePermission": "byQueue", "sourceQueueArns": []string{*q.Resource.Arn()}})
-	if err != nil {
-		panic(err) // strings always marshal
-	}
+	q.Resource = sqsQueue(scope, "queue", props, props.Name, props.RetentionDays,
+		document(redrivePolicy{DeadLetterTargetArn: *q.Dead.Arn(), MaxReceiveCount: props.MaxReceives}))
 	sqsqueueredriveallowpolicy.NewSqsQueueRedriveAllowPolicy(scope, jsii.String("redrive-allow"), &sqsqueueredriveallowpolicy.SqsQueueRedriveAllowPolicyConfig{
-		QueueUrl: q.Dead.Url(), RedriveAllowPolicy: jsii.String(string(allow)),
+		QueueUrl: q.Dead.Url(),
+		RedriveAllowPolicy: document(redriveAllowPolicy{
+			RedrivePermission: "byQueue", SourceQueueArns: []string{*q.Resource.Arn()},
+		}),
 	})
 	return q
+}
+
+// The queues' policies about each other.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+type (
+	redrivePolicy struct {
+		DeadLetterTargetArn string `json:"deadLetterTargetArn"`
+		MaxReceiveCount     int    `json:"maxReceiveCount"`
+	}
+	redriveAllowPolicy struct {
+		RedrivePermission string   `json:"redrivePermission"`
+		SourceQueueArns   []string `json:"sourceQueueArns"`
+	}
+)
+
+func document(policy any) *string {
+	data, err := json.Marshal(policy)
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return jsii.String(string(data))
 }
 
 func (p *Props) defaults() {

@@ -8,12 +8,12 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/dynamodbtable"
-	"github.com/hashicorp/terraform-cdk-go/cdktf"
 
 	"aws-microservices/constructs/bucket"
 	"aws-microservices/constructs/iam"
 	"aws-microservices/constructs/key"
 	"aws-microservices/constructs/logging"
+	"aws-microservices/internal/lifecycle"
 )
 
 // Props describe the backend.
@@ -66,7 +66,7 @@ func New(scope constructs.Construct, id string, props Props) *Backend {
 		DeletionProtectionEnabled: jsii.Bool(true),
 		PointInTimeRecovery:       &dynamodbtable.DynamodbTablePointInTimeRecovery{Enabled: jsii.Bool(true)},
 		ServerSideEncryption:      &dynamodbtable.DynamodbTableServerSideEncryption{Enabled: jsii.Bool(true), KmsKeyArn: k.Arn()},
-		Lifecycle:                 &cdktf.TerraformResourceLifecycle{PreventDestroy: jsii.Bool(true)},
+		Lifecycle:                 lifecycle.Protect(true),
 	})
 	return &Backend{Bucket: b, Table: table}
 }
