@@ -6,6 +6,8 @@ import (
 
 	"github.com/aws/jsii-runtime-go"
 	"github.com/hashicorp/terraform-cdk-go/cdktf"
+
+	"aws-microservices/internal/fastsynth"
 )
 
 // Synthesize validates the configuration, builds every stack and writes them to a folder, "cdktf.out" if none is named.
@@ -15,6 +17,7 @@ func Synthesize(c Config, outdir string) (err error) {
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("the configuration is refused:\n%w", err)
 	}
+	fastsynth.Enable()
 	defer closeQuietly()
 	// jsii reports what it does not like by panicking with JavaScript's stack: the first line says what happened.
 	defer func() {

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/google/go-cmp/cmp"
 
+	"aws-microservices/internal/fastsynth"
 	"aws-microservices/stacks"
 )
 
@@ -23,6 +24,7 @@ var platform map[string]stack
 
 func TestMain(m *testing.M) {
 	code := func() int {
+		fastsynth.Enable()
 		defer jsii.Close()
 		dir, err := os.MkdirTemp("", "synth")
 		if err != nil {

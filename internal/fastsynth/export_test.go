@@ -1,0 +1,4 @@
+package fastsynth
+
+// Started says how Enable has started jsii.
+func Started() string { return started }
