@@ -1,7 +1,10 @@
 package fastsynth_test
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/aws/jsii-runtime-go"
+	jsiiruntime "github.com/aws/jsii-runtime-go/runtime"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/provider"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/s3bucket"
 	"github.com/hashicorp/terraform-cdk-go/cdktf"
@@ -41,8 +45,40 @@ func TestMain(m *testing.M) {
 		s3bucket.NewS3Bucket(stack, jsii.String("bucket"), &s3bucket.S3BucketConfig{Bucket: jsii.String("one")})
 		app.Synth()
 	}
+	if what == "other" {
+		fmt.Fprintf(os.Stderr, "%v of cdktf\n", copies())
+	}
 	jsii.Close()
 	fmt.Println(fastsynth.Started())
+}
+
+// copies loads a package that the cache does not know, which requires cdktf, and returns how many of cdktf there are then.
+func copies() (n float64) {
+	var archive bytes.Buffer
+	zipped := gzip.NewWriter(&archive)
+	packed := tar.NewWriter(zipped)
+	for name, content := range map[string]string{
+		"package.json": `{"name": "other", "version": "1.0.0", "main": "index.js"}`,
+		"index.js": `require("cdktf");
+			exports.Probe = class Probe {};
+			exports.Probe.copies = Object.keys(require.cache).filter((f) => /cdktf.lib.app\.js$/.test(f)).length;`,
+		".jsii": `{"schema": "jsii/0.10.0", "name": "other", "version": "1.0.0", "jsiiVersion": "5.0.0", "types": {"other.Probe": {
+			"assembly": "other", "fqn": "other.Probe", "kind": "class", "name": "Probe",
+			"properties": [{"name": "copies", "static": true, "immutable": true, "type": {"primitive": "number"}}]}}}`,
+	} {
+		if err := packed.WriteHeader(&tar.Header{Name: "package/" + name, Mode: 0o644, Size: int64(len(content))}); err != nil {
+			panic(err)
+		}
+		if _, err := packed.Write([]byte(content)); err != nil {
+			panic(err)
+		}
+	}
+	if err := errors.Join(packed.Close(), zipped.Close()); err != nil {
+		panic(err)
+	}
+	jsiiruntime.Load("other", "1.0.0", archive.Bytes())
+	jsiiruntime.StaticGet("other.Probe", "copies", &n)
+	return n
 }
 
 // run is a process of the app: how jsii was started, what it said about stepping aside, and every file it wrote.
@@ -50,6 +86,7 @@ type run struct {
 	started string
 	aside   []string
 	files   map[string][]byte
+	stderr  string
 }
 
 func synthesize(t *testing.T, what, cacheHome string, env ...string) run {
@@ -72,7 +109,7 @@ func synthesize(t *testing.T, what, cacheHome string, env ...string) run {
 	if err := cmd.Run(); err != nil {
 		t.Errorf("%v\n%s%s", err, stdout.Bytes(), stderr.Bytes())
 	}
-	r := run{started: strings.TrimSpace(stdout.String()), files: map[string][]byte{}}
+	r := run{started: strings.TrimSpace(stdout.String()), files: map[string][]byte{}, stderr: stderr.String()}
 	for line := range strings.Lines(stderr.String()) {
 		if strings.Contains(line, "steps aside") {
 			r.aside = append(r.aside, line)
@@ -164,6 +201,13 @@ func TestLife(t *testing.T) {
 	synthesize(t, "bucket", home, "NODE_OPTIONS=--no-warnings").expect(t, "warm", stock)
 	synthesize(t, "bucket", home, "SHELL=/bin/false").expect(t, "warm", stock)
 	synthesize(t, "bucket", home, "JSII_VALIDATE_ASSEMBLIES=1").expect(t, "aside", stock)
+
+	// A package that is not in the cache gets the one cdktf that is.
+	other := synthesize(t, "other", home, "JSII_RUNTIME_PACKAGE_CACHE_ROOT="+t.TempDir())
+	other.expect(t, "warm", stock)
+	if !strings.Contains(other.stderr, "1 of cdktf") {
+		t.Errorf("got %s", other.stderr)
+	}
 
 	// Damage that only the kernel sees: it reads the description itself.
 	types := filepath.Join(left[0], "types.json")
