@@ -60,6 +60,8 @@ type Cluster struct {
 	Resource  ecscluster.EcsCluster
 	Namespace servicediscoveryhttpnamespace.ServiceDiscoveryHttpNamespace
 	Capacity  Capacity
+	// Name and ARN are the cluster's attributes, read once: each reading is a round trip to jsii.
+	Name, ARN *string
 	// Providers must be in place before a service uses them.
 	Providers ecsclustercapacityproviders.EcsClusterCapacityProviders
 	// ExecLog receives what is typed in ECS Exec sessions.
@@ -96,6 +98,7 @@ func New(scope constructs.Construct, id string, props Props) *Cluster {
 			},
 		},
 	})
+	c.Name, c.ARN = c.Resource.Name(), c.Resource.Arn()
 	var strategy []*ecsclustercapacityproviders.EcsClusterCapacityProvidersDefaultCapacityProviderStrategy
 	for _, s := range props.Capacity.Shares() {
 		strategy = append(strategy, &ecsclustercapacityproviders.EcsClusterCapacityProvidersDefaultCapacityProviderStrategy{
@@ -103,7 +106,7 @@ func New(scope constructs.Construct, id string, props Props) *Cluster {
 		})
 	}
 	c.Providers = ecsclustercapacityproviders.NewEcsClusterCapacityProviders(scope, jsii.String("capacity"), &ecsclustercapacityproviders.EcsClusterCapacityProvidersConfig{
-		ClusterName:                     c.Resource.Name(),
+		ClusterName:                     c.Name,
 		CapacityProviders:               jsii.Strings("FARGATE", "FARGATE_SPOT"),
 		DefaultCapacityProviderStrategy: strategy,
 	})

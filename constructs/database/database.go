@@ -62,6 +62,8 @@ type Props struct {
 type Database struct {
 	Resource      dbinstance.DbInstance
 	SecurityGroup securitygroup.SecurityGroup
+	// SecurityGroupID is its id, read once: each reading is a round trip to jsii.
+	SecurityGroupID *string
 
 	props Props
 }
@@ -79,9 +81,10 @@ func New(scope constructs.Construct, id string, props Props) *Database {
 	d.SecurityGroup = securitygroup.NewSecurityGroup(scope, jsii.String("security-group"), &securitygroup.SecurityGroupConfig{
 		Name:        jsii.String(name + "-database"),
 		Description: jsii.String("Database " + name + ": only the services that are linked to it"),
-		VpcId:       props.Network.VPC.Id(),
+		VpcId:       props.Network.VPCID,
 		Tags:        &map[string]*string{"Name": jsii.String(name + "-database")},
 	})
+	d.SecurityGroupID = d.SecurityGroup.Id()
 	d.Resource = dbinstance.NewDbInstance(scope, jsii.String("instance"), &dbinstance.DbInstanceConfig{
 		Identifier:    &name,
 		Engine:        jsii.String("postgres"),
@@ -104,7 +107,7 @@ func New(scope constructs.Construct, id string, props Props) *Database {
 		CaCertIdentifier:                 jsii.String("rds-ca-rsa2048-g1"),
 		PubliclyAccessible:               jsii.Bool(false),
 		DbSubnetGroupName:                subnets.Name(),
-		VpcSecurityGroupIds:              &[]*string{d.SecurityGroup.Id()},
+		VpcSecurityGroupIds:              &[]*string{d.SecurityGroupID},
 		ParameterGroupName:               parameters(scope, name, props).Name(),
 
 		BackupRetentionPeriod:   jsii.Number(props.BackupRetentionDays),
@@ -236,7 +239,7 @@ func (d *Database) Connect(service string) link.Link {
 			variable("name"): databaseName(d.props.Name),
 			variable("user"): user,
 		},
-		Peer: &link.Peer{Name: "database " + d.props.Name, SecurityGroup: d.SecurityGroup, Port: Port},
+		Peer: &link.Peer{Name: "database " + d.props.Name, SecurityGroupID: d.SecurityGroupID, Port: Port},
 	}
 }
 

@@ -46,6 +46,8 @@ type Ingress struct {
 	LoadBalancer  lb.Lb
 	Listener      lblistener.LbListener
 	SecurityGroup securitygroup.SecurityGroup
+	// SecurityGroupID is its id, read once: each reading is a round trip to jsii.
+	SecurityGroupID *string
 	// Port and TLS say how the listener is reached.
 	Port int
 	TLS  bool
@@ -72,8 +74,8 @@ func New(scope constructs.Construct, id string, props Props) *Ingress {
 		Name:                     &props.Name,
 		LoadBalancerType:         jsii.String("application"),
 		Internal:                 jsii.Bool(true),
-		Subnets:                  network.SubnetIDs(props.Network.PrivateSubnets),
-		SecurityGroups:           &[]*string{i.SecurityGroup.Id()},
+		Subnets:                  props.Network.PrivateSubnetIDs,
+		SecurityGroups:           &[]*string{i.SecurityGroupID},
 		DropInvalidHeaderFields:  jsii.Bool(true),
 		DesyncMitigationMode:     jsii.String("defensive"),
 		EnableDeletionProtection: jsii.Bool(props.DeletionProtection),
@@ -99,14 +101,15 @@ func (i *Ingress) securityGroup(scope constructs.Construct) {
 	i.SecurityGroup = securitygroup.NewSecurityGroup(scope, jsii.String("security-group"), &securitygroup.SecurityGroupConfig{
 		Name:        jsii.String(i.props.Name + "-ingress"),
 		Description: jsii.String("Load balancer: from CloudFront to the web services"),
-		VpcId:       i.props.Network.VPC.Id(),
+		VpcId:       i.props.Network.VPCID,
 		Tags:        &map[string]*string{"Name": jsii.String(i.props.Name + "-ingress")},
 	})
+	i.SecurityGroupID = i.SecurityGroup.Id()
 	cloudfront := dataawsec2managedprefixlist.NewDataAwsEc2ManagedPrefixList(scope, jsii.String("cloudfront"), &dataawsec2managedprefixlist.DataAwsEc2ManagedPrefixListConfig{
 		Name: jsii.String("com.amazonaws.global.cloudfront.origin-facing"),
 	})
 	rule := vpcsecuritygroupingressrule.NewVpcSecurityGroupIngressRule(scope, jsii.String("ingress-cloudfront"), &vpcsecuritygroupingressrule.VpcSecurityGroupIngressRuleConfig{
-		SecurityGroupId: i.SecurityGroup.Id(),
+		SecurityGroupId: i.SecurityGroupID,
 		Description:     jsii.String("CloudFront"),
 		PrefixListId:    cloudfront.Id(),
 		IpProtocol:      jsii.String("tcp"),
@@ -123,7 +126,7 @@ func (i *Ingress) securityGroup(scope constructs.Construct) {
 	if i.TLS {
 		// CloudFront's list counts as 55 of the 60 rules a group may have: it fits once, so HTTP is open to the VPC only.
 		vpcsecuritygroupingressrule.NewVpcSecurityGroupIngressRule(scope, jsii.String("ingress-redirect"), &vpcsecuritygroupingressrule.VpcSecurityGroupIngressRuleConfig{
-			SecurityGroupId: i.SecurityGroup.Id(),
+			SecurityGroupId: i.SecurityGroupID,
 			Description:     jsii.String("HTTP from the network, to be redirected"),
 			CidrIpv4:        &i.props.NetworkCIDR,
 			IpProtocol:      jsii.String("tcp"),

@@ -10,8 +10,6 @@ package link
 import (
 	"strings"
 
-	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/securitygroup"
-
 	"aws-microservices/constructs/iam"
 )
 
@@ -32,9 +30,9 @@ type Link struct {
 // Peer is one end of a connection.
 type Peer struct {
 	// Name is the peer's, for the rules' descriptions.
-	Name          string
-	SecurityGroup securitygroup.SecurityGroup
-	Port          int
+	Name            string
+	SecurityGroupID *string
+	Port            int
 }
 
 // Variable names an environment variable: the kind of thing, its name and what of it, e.g. QUEUE_ORDER_PLACED_URL.

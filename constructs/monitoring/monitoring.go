@@ -91,8 +91,9 @@ type Monitoring struct {
 func New(scope constructs.Construct, id string, props Props) *Monitoring {
 	scope = constructs.NewConstruct(scope, &id)
 	m := &Monitoring{Topic: topic(scope, props)}
+	notify := &[]*string{m.Topic.Arn()}
 	for _, a := range props.Alarms {
-		alarm(scope, props, a, m.Topic)
+		alarm(scope, props, a, notify)
 	}
 	dashboard(scope, props)
 	return m
@@ -128,7 +129,7 @@ func topic(scope constructs.Construct, props Props) snstopic.SnsTopic {
 	return t
 }
 
-func alarm(scope constructs.Construct, props Props, a Alarm, t snstopic.SnsTopic) {
+func alarm(scope constructs.Construct, props Props, a Alarm, notify *[]*string) {
 	if a.PeriodSeconds == 0 {
 		a.PeriodSeconds = 60
 	}
@@ -154,8 +155,8 @@ func alarm(scope constructs.Construct, props Props, a Alarm, t snstopic.SnsTopic
 		Period:             jsii.Number(a.PeriodSeconds),
 		EvaluationPeriods:  jsii.Number(a.Periods),
 		TreatMissingData:   &missing,
-		AlarmActions:       &[]*string{t.Arn()},
-		OkActions:          &[]*string{t.Arn()},
+		AlarmActions:       notify,
+		OkActions:          notify,
 	}
 	if isPercentile(a.Metric.Statistic) {
 		config.ExtendedStatistic = &a.Metric.Statistic

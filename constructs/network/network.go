@@ -64,11 +64,14 @@ type Props struct {
 
 // Network is a VPC and its subnets, by zone.
 type Network struct {
-	VPC              vpc.Vpc
-	InternetGateway  internetgateway.InternetGateway
-	PublicSubnets    []subnet.Subnet
-	PrivateSubnets   []subnet.Subnet
-	DatabaseSubnets  []subnet.Subnet
+	VPC             vpc.Vpc
+	InternetGateway internetgateway.InternetGateway
+	PublicSubnets   []subnet.Subnet
+	PrivateSubnets  []subnet.Subnet
+	DatabaseSubnets []subnet.Subnet
+	// VPCID and PrivateSubnetIDs are attributes, read once: each reading is a round trip to jsii.
+	VPCID            *string
+	PrivateSubnetIDs *[]*string
 	S3Endpoint       vpcendpoint.VpcEndpoint
 	EndpointSecurity securitygroup.SecurityGroup
 	// Routes are the ways out: what starts tasks depends on them.
@@ -89,9 +92,10 @@ func New(scope constructs.Construct, id string, props Props) *Network {
 		EnableDnsSupport:   jsii.Bool(true),
 		Tags:               named(props.Name),
 	})
+	n.VPCID = n.VPC.Id()
 	// The group every resource without a group of its own gets: emptied, so that nothing works by accident.
 	defaultsecuritygroup.NewDefaultSecurityGroup(scope, jsii.String("default-security-group"), &defaultsecuritygroup.DefaultSecurityGroupConfig{
-		VpcId: n.VPC.Id(),
+		VpcId: n.VPCID,
 		Tags:  named(props.Name + "-default-unused"),
 	})
 	for i, zone := range props.Zones {
@@ -99,6 +103,7 @@ func New(scope constructs.Construct, id string, props Props) *Network {
 		n.PrivateSubnets = append(n.PrivateSubnets, n.subnet(scope, props, "private", zone, layout.Private[i].String()))
 		n.DatabaseSubnets = append(n.DatabaseSubnets, n.subnet(scope, props, "database", zone, layout.Database[i].String()))
 	}
+	n.PrivateSubnetIDs = SubnetIDs(n.PrivateSubnets)
 	tables := n.routes(scope, props)
 	n.endpoints(scope, props, tables)
 	flowLogs(scope, props, n.VPC)
@@ -126,7 +131,7 @@ func letter(zone, region string) string {
 func (n *Network) subnet(scope constructs.Construct, props Props, tier, zone, cidr string) subnet.Subnet {
 	id := tier + "-" + letter(zone, props.Region)
 	return subnet.NewSubnet(scope, &id, &subnet.SubnetConfig{
-		VpcId:               n.VPC.Id(),
+		VpcId:               n.VPCID,
 		AvailabilityZone:    &zone,
 		CidrBlock:           &cidr,
 		MapPublicIpOnLaunch: jsii.Bool(false),
@@ -137,7 +142,7 @@ func (n *Network) subnet(scope constructs.Construct, props Props, tier, zone, ci
 // routes makes a route table for each tier and zone and returns the private and database ones.
 func (n *Network) routes(scope constructs.Construct, props Props) []routetable.RouteTable {
 	n.InternetGateway = internetgateway.NewInternetGateway(scope, jsii.String("internet-gateway"), &internetgateway.InternetGatewayConfig{
-		VpcId: n.VPC.Id(), Tags: named(props.Name),
+		VpcId: n.VPCID, Tags: named(props.Name),
 	})
 	public := n.table(scope, props, "public")
 	n.Routes = append(n.Routes, route.NewRoute(scope, jsii.String("public-default"), &route.RouteConfig{
@@ -169,7 +174,7 @@ func (n *Network) routes(scope constructs.Construct, props Props) []routetable.R
 
 func (n *Network) table(scope constructs.Construct, props Props, name string) routetable.RouteTable {
 	return routetable.NewRouteTable(scope, jsii.String("routes-"+name), &routetable.RouteTableConfig{
-		VpcId: n.VPC.Id(), Tags: named(props.Name + "-" + name),
+		VpcId: n.VPCID, Tags: named(props.Name + "-" + name),
 	})
 }
 
@@ -199,7 +204,7 @@ func (n *Network) endpoints(scope constructs.Construct, props Props, tables []ro
 		tableIDs = append(tableIDs, t.Id())
 	}
 	n.S3Endpoint = vpcendpoint.NewVpcEndpoint(scope, jsii.String("endpoint-s3"), &vpcendpoint.VpcEndpointConfig{
-		VpcId:           n.VPC.Id(),
+		VpcId:           n.VPCID,
 		ServiceName:     jsii.String(fmt.Sprintf("com.amazonaws.%s.s3", props.Region)),
 		VpcEndpointType: jsii.String("Gateway"),
 		RouteTableIds:   &tableIDs,
@@ -210,7 +215,7 @@ func (n *Network) endpoints(scope constructs.Construct, props Props, tables []ro
 	n.EndpointSecurity = securitygroup.NewSecurityGroup(scope, jsii.String("endpoint-security-group"), &securitygroup.SecurityGroupConfig{
 		Name:        jsii.String(props.Name + "-endpoints"),
 		Description: jsii.String("Interface endpoints of AWS services"),
-		VpcId:       n.VPC.Id(),
+		VpcId:       n.VPCID,
 		Tags:        named(props.Name + "-endpoints"),
 	})
 	vpcsecuritygroupingressrule.NewVpcSecurityGroupIngressRule(scope, jsii.String("endpoint-ingress"), &vpcsecuritygroupingressrule.VpcSecurityGroupIngressRuleConfig{
@@ -223,11 +228,11 @@ func (n *Network) endpoints(scope constructs.Construct, props Props, tables []ro
 	})
 	for _, service := range props.Endpoints {
 		n.Routes = append(n.Routes, vpcendpoint.NewVpcEndpoint(scope, jsii.String("endpoint-"+service), &vpcendpoint.VpcEndpointConfig{
-			VpcId:             n.VPC.Id(),
+			VpcId:             n.VPCID,
 			ServiceName:       jsii.String(fmt.Sprintf("com.amazonaws.%s.%s", props.Region, service)),
 			VpcEndpointType:   jsii.String("Interface"),
 			PrivateDnsEnabled: jsii.Bool(true),
-			SubnetIds:         SubnetIDs(n.PrivateSubnets),
+			SubnetIds:         n.PrivateSubnetIDs,
 			SecurityGroupIds:  &[]*string{n.EndpointSecurity.Id()},
 			Tags:              named(props.Name + "-" + service),
 		}))

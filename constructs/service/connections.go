@@ -23,9 +23,10 @@ func (s *Service) connections(scope constructs.Construct) {
 	s.SecurityGroup = securitygroup.NewSecurityGroup(scope, jsii.String("security-group"), &securitygroup.SecurityGroupConfig{
 		Name:        jsii.String(name + "-service"),
 		Description: jsii.String("Tasks of " + p.Name),
-		VpcId:       p.Network.VPC.Id(),
+		VpcId:       p.Network.VPCID,
 		Tags:        &map[string]*string{"Name": jsii.String(name + "-service")},
 	})
+	s.SecurityGroupID = s.SecurityGroup.Id()
 	if p.Kind == Job {
 		finding.Except(s.SecurityGroup, finding.Exception{
 			ID:      "CKV2_AWS_5",
@@ -34,7 +35,7 @@ func (s *Service) connections(scope constructs.Construct) {
 		})
 	}
 	vpcsecuritygroupegressrule.NewVpcSecurityGroupEgressRule(scope, jsii.String("egress-endpoints"), &vpcsecuritygroupegressrule.VpcSecurityGroupEgressRuleConfig{
-		SecurityGroupId:           s.SecurityGroup.Id(),
+		SecurityGroupId:           s.SecurityGroupID,
 		Description:               jsii.String("AWS services, by their endpoints"),
 		ReferencedSecurityGroupId: p.Network.EndpointSecurity.Id(),
 		IpProtocol:                jsii.String("tcp"),
@@ -42,7 +43,7 @@ func (s *Service) connections(scope constructs.Construct) {
 		ToPort:                    jsii.Number(443),
 	})
 	vpcsecuritygroupegressrule.NewVpcSecurityGroupEgressRule(scope, jsii.String("egress-s3"), &vpcsecuritygroupegressrule.VpcSecurityGroupEgressRuleConfig{
-		SecurityGroupId: s.SecurityGroup.Id(),
+		SecurityGroupId: s.SecurityGroupID,
 		Description:     jsii.String("S3, which holds the layers of images"),
 		PrefixListId:    p.Network.S3Endpoint.PrefixListId(),
 		IpProtocol:      jsii.String("tcp"),
@@ -51,7 +52,7 @@ func (s *Service) connections(scope constructs.Construct) {
 	})
 	if p.Internet {
 		vpcsecuritygroupegressrule.NewVpcSecurityGroupEgressRule(scope, jsii.String("egress-internet"), &vpcsecuritygroupegressrule.VpcSecurityGroupEgressRuleConfig{
-			SecurityGroupId: s.SecurityGroup.Id(),
+			SecurityGroupId: s.SecurityGroupID,
 			Description:     jsii.String("TLS to the internet"),
 			CidrIpv4:        jsii.String("0.0.0.0/0"),
 			IpProtocol:      jsii.String("tcp"),
@@ -61,7 +62,7 @@ func (s *Service) connections(scope constructs.Construct) {
 	}
 	for _, l := range p.Links {
 		if l.Peer != nil {
-			connect(scope, l.Name, link.Peer{Name: p.Name, SecurityGroup: s.SecurityGroup}, *l.Peer)
+			connect(scope, l.Name, link.Peer{Name: p.Name, SecurityGroupID: s.SecurityGroupID}, *l.Peer)
 		}
 	}
 }
@@ -69,17 +70,17 @@ func (s *Service) connections(scope constructs.Construct) {
 // connect lets one end open connections to the other: out of the one, into the other.
 func connect(scope constructs.Construct, name string, from, to link.Peer) {
 	vpcsecuritygroupegressrule.NewVpcSecurityGroupEgressRule(scope, jsii.String(name+"-egress"), &vpcsecuritygroupegressrule.VpcSecurityGroupEgressRuleConfig{
-		SecurityGroupId:           from.SecurityGroup.Id(),
+		SecurityGroupId:           from.SecurityGroupID,
 		Description:               jsii.String("To " + to.Name),
-		ReferencedSecurityGroupId: to.SecurityGroup.Id(),
+		ReferencedSecurityGroupId: to.SecurityGroupID,
 		IpProtocol:                jsii.String("tcp"),
 		FromPort:                  jsii.Number(to.Port),
 		ToPort:                    jsii.Number(to.Port),
 	})
 	vpcsecuritygroupingressrule.NewVpcSecurityGroupIngressRule(scope, jsii.String(name+"-ingress"), &vpcsecuritygroupingressrule.VpcSecurityGroupIngressRuleConfig{
-		SecurityGroupId:           to.SecurityGroup.Id(),
+		SecurityGroupId:           to.SecurityGroupID,
 		Description:               jsii.String("From " + from.Name),
-		ReferencedSecurityGroupId: from.SecurityGroup.Id(),
+		ReferencedSecurityGroupId: from.SecurityGroupID,
 		IpProtocol:                jsii.String("tcp"),
 		FromPort:                  jsii.Number(to.Port),
 		ToPort:                    jsii.Number(to.Port),
@@ -91,7 +92,7 @@ func (s *Service) target(scope constructs.Construct) {
 	p := s.props
 	s.TargetGroup = lbtargetgroup.NewLbTargetGroup(scope, jsii.String("target-group"), &lbtargetgroup.LbTargetGroupConfig{
 		Name:                jsii.String(fmt.Sprintf("%s-%s", p.Prefix, p.Name)),
-		VpcId:               p.Network.VPC.Id(),
+		VpcId:               p.Network.VPCID,
 		TargetType:          jsii.String("ip"),
 		Protocol:            jsii.String("HTTP"),
 		Port:                jsii.Number(p.Port),
@@ -125,6 +126,6 @@ func (s *Service) target(scope constructs.Construct) {
 		}},
 		Tags: &map[string]*string{"Name": &p.Name},
 	})
-	connect(scope, "ingress", link.Peer{Name: "the load balancer", SecurityGroup: p.Ingress.SecurityGroup},
-		link.Peer{Name: "service " + p.Name, SecurityGroup: s.SecurityGroup, Port: p.Port})
+	connect(scope, "ingress", link.Peer{Name: "the load balancer", SecurityGroupID: p.Ingress.SecurityGroupID},
+		link.Peer{Name: "service " + p.Name, SecurityGroupID: s.SecurityGroupID, Port: p.Port})
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/schedulerschedule"
 
 	"aws-microservices/constructs/iam"
-	"aws-microservices/constructs/network"
 )
 
 // schedule runs the newest task definition of a Job.
@@ -29,7 +28,7 @@ func (s *Service) schedule(scope constructs.Construct) {
 		FlexibleTimeWindow: &schedulerschedule.SchedulerScheduleFlexibleTimeWindow{Mode: jsii.String("OFF")},
 		KmsKeyArn:          p.Key.Arn(),
 		Target: &schedulerschedule.SchedulerScheduleTarget{
-			Arn:     p.Cluster.Resource.Arn(),
+			Arn:     p.Cluster.ARN,
 			RoleArn: s.schedulerRole(scope).Arn(),
 			RetryPolicy: &schedulerschedule.SchedulerScheduleTargetRetryPolicy{
 				MaximumRetryAttempts: jsii.Number(3), MaximumEventAgeInSeconds: jsii.Number(3600),
@@ -41,8 +40,8 @@ func (s *Service) schedule(scope constructs.Construct) {
 				EnableEcsManagedTags:     jsii.Bool(true),
 				PropagateTags:            jsii.String("TASK_DEFINITION"),
 				NetworkConfiguration: &schedulerschedule.SchedulerScheduleTargetEcsParametersNetworkConfiguration{
-					Subnets:        network.SubnetIDs(p.Network.PrivateSubnets),
-					SecurityGroups: &[]*string{s.SecurityGroup.Id()},
+					Subnets:        p.Network.PrivateSubnetIDs,
+					SecurityGroups: &[]*string{s.SecurityGroupID},
 					AssignPublicIp: jsii.Bool(false),
 				},
 			},
@@ -66,7 +65,7 @@ func (s *Service) schedulerRole(scope constructs.Construct) iamrole.IamRole {
 				Actions:   []string{"ecs:RunTask"},
 				Resources: []string{*s.TaskDefinition.ArnWithoutRevision() + ":*"},
 				Conditions: []iam.Condition{{
-					Test: "ArnEquals", Variable: "ecs:cluster", Values: []string{*p.Cluster.Resource.Arn()},
+					Test: "ArnEquals", Variable: "ecs:cluster", Values: []string{*p.Cluster.ARN},
 				}},
 			},
 			{
@@ -80,7 +79,7 @@ func (s *Service) schedulerRole(scope constructs.Construct) iamrole.IamRole {
 			{
 				Sid:       "Tag",
 				Actions:   []string{"ecs:TagResource"},
-				Resources: []string{fmt.Sprintf("arn:aws:ecs:%s:%s:task/%s/*", p.Region, p.AccountID, *p.Cluster.Resource.Name())},
+				Resources: []string{fmt.Sprintf("arn:aws:ecs:%s:%s:task/%s/*", p.Region, p.AccountID, *p.Cluster.Name)},
 			},
 			{
 				// https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html

@@ -21,7 +21,7 @@ func (s *Service) scaling(scope constructs.Construct) {
 	target := appautoscalingtarget.NewAppautoscalingTarget(scope, jsii.String("scaling-target"), &appautoscalingtarget.AppautoscalingTargetConfig{
 		ServiceNamespace:  jsii.String("ecs"),
 		ScalableDimension: jsii.String("ecs:service:DesiredCount"),
-		ResourceId:        jsii.String(fmt.Sprintf("service/%s/%s", *p.Cluster.Resource.Name(), *s.Resource.Name())),
+		ResourceId:        jsii.String(fmt.Sprintf("service/%s/%s", *p.Cluster.Name, *s.Resource.Name())),
 		MinCapacity:       jsii.Number(p.MinTasks),
 		MaxCapacity:       jsii.Number(p.MaxTasks),
 	})
@@ -103,7 +103,7 @@ func (s *Service) Graphs() []monitoring.Graph {
 func (s *Service) metric(namespace, name, statistic string) monitoring.Metric {
 	return monitoring.Metric{
 		Namespace: namespace, Name: name, Statistic: statistic,
-		Dimensions: map[string]string{"ClusterName": *s.props.Cluster.Resource.Name(), "ServiceName": s.props.Name},
+		Dimensions: map[string]string{"ClusterName": *s.props.Cluster.Name, "ServiceName": s.props.Name},
 	}
 }
 

@@ -100,8 +100,10 @@ type Service struct {
 	TaskDefinition ecstaskdefinition.EcsTaskDefinition
 	TaskRole       iamrole.IamRole
 	SecurityGroup  securitygroup.SecurityGroup
-	Image          ssmparameter.SsmParameter
-	LogGroup       cloudwatchloggroup.CloudwatchLogGroup
+	// SecurityGroupID is its id, read once: each reading is a round trip to jsii.
+	SecurityGroupID *string
+	Image           ssmparameter.SsmParameter
+	LogGroup        cloudwatchloggroup.CloudwatchLogGroup
 	// Resource is nil for a Job.
 	Resource ecsservice.EcsService
 	// TargetGroup is nil but for a Web service.
@@ -202,7 +204,7 @@ func (s *Service) service(scope constructs.Construct) {
 	}
 	config := &ecsservice.EcsServiceConfig{
 		Name:                            &p.Name,
-		Cluster:                         p.Cluster.Resource.Arn(),
+		Cluster:                         p.Cluster.ARN,
 		TaskDefinition:                  s.TaskDefinition.Arn(),
 		DesiredCount:                    jsii.Number(p.MinTasks),
 		CapacityProviderStrategy:        strategy,
@@ -217,8 +219,8 @@ func (s *Service) service(scope constructs.Construct) {
 		EnableEcsManagedTags:        jsii.Bool(true),
 		PropagateTags:               jsii.String("SERVICE"),
 		NetworkConfiguration: &ecsservice.EcsServiceNetworkConfiguration{
-			Subnets:        network.SubnetIDs(p.Network.PrivateSubnets),
-			SecurityGroups: &[]*string{s.SecurityGroup.Id()},
+			Subnets:        p.Network.PrivateSubnetIDs,
+			SecurityGroups: &[]*string{s.SecurityGroupID},
 			AssignPublicIp: jsii.Bool(false),
 		},
 		ServiceConnectConfiguration: s.serviceConnect(),
@@ -281,7 +283,7 @@ func (s *Service) Call() link.Link {
 	return link.Link{
 		Name:        "calls-" + s.props.Name,
 		Environment: map[string]string{link.Variable("service", s.props.Name, "url"): fmt.Sprintf("http://%s:%d", s.props.Name, s.props.Port)},
-		Peer:        &link.Peer{Name: "service " + s.props.Name, SecurityGroup: s.SecurityGroup, Port: s.props.Port},
+		Peer:        &link.Peer{Name: "service " + s.props.Name, SecurityGroupID: s.SecurityGroupID, Port: s.props.Port},
 		ByName:      true,
 	}
 }
