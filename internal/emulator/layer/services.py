@@ -7,6 +7,7 @@ MODULES = (
     "cloudfront",
     "cloudwatch",
     "cloudwatch_logs",
+    "dynamodb",
     "durability",
     "ec2",
     "ecr",
