@@ -13,7 +13,6 @@ func BootstrapStack(app cdktf.App, c Config) {
 	backend := state.New(stack, "state", state.Props{
 		Name:          c.Platform.Name + "-tfstate",
 		AccountID:     c.Shared.AccountID,
-		Region:        c.Shared.Region,
 		BucketName:    c.stateBucket(),
 		LogBucketName: c.stateLogBucket(),
 		TableName:     c.lockTable(),

@@ -20,8 +20,8 @@ import (
 type Props struct {
 	// Name is the key's alias.
 	Name string
-	// AccountID and Region are where the backend is.
-	AccountID, Region string
+	// AccountID is where the backend is.
+	AccountID string
 	// BucketName and LogBucketName are unique in all of AWS.
 	BucketName, LogBucketName string
 	// TableName is the lock table's.

@@ -2,10 +2,10 @@
 
 Stock: as AWS, refuses the second one, also when it is the first one sent
        again by the SDK because the answer got lost.
-Needed: on a busy machine answers get lost often enough that Terraform was
-        refused a lock which it held itself. Terraform's locks have an id of
-        their own, so an item that is already there to the letter is the same
-        request; another holder's differs and is refused as ever.
+Needed: twice, on a busy machine, Terraform was refused a lock which it held
+        itself. That an answer got lost is inferred, not seen. Terraform's
+        locks have an id of their own, so an item that is already there to the
+        letter is the same request; another holder's is refused as ever.
 """
 
 import json
