@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"aws-microservices/constructs/iam"
+	"aws-microservices/constructs/monitoring"
 )
 
 // Link is the use of one thing by one service.
@@ -23,6 +24,8 @@ type Link struct {
 	Environment map[string]string
 	// Peer is what the service opens connections to. Defaults to none: AWS's APIs are reached by the VPC endpoints.
 	Peer *Peer
+	// Alarms are what is worth watching because of this use. Defaults to none.
+	Alarms []monitoring.Alarm
 	// ByName is set when the peer is reached by its Service Connect name.
 	ByName bool
 }

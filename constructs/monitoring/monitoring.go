@@ -8,6 +8,8 @@ package monitoring
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -44,21 +46,30 @@ type Metric struct {
 	Region string
 }
 
-// Alarm is a metric with a threshold.
+// Alarm is a metric, or a formula over several, with a threshold.
 type Alarm struct {
 	// ID names the alarm in its environment, e.g. "orders-cpu".
 	ID string
 	// Description says what is wrong and what to do about it: it is what the person called at night reads.
 	Description string
-	Metric      Metric
-	Threshold   float64
-	Comparison  Comparison
+	// Metric is what is watched, where Expression is empty.
+	Metric Metric
+	// Expression is metric math over Metrics, by their ids, e.g. "desired - running". Defaults to none: Metric is watched.
+	// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+	Expression string
+	// Metrics are what Expression computes with. An id begins with a lower-case letter.
+	Metrics    map[string]Metric
+	Threshold  float64
+	Comparison Comparison
 	// PeriodSeconds is the length of one data point. Defaults to 60.
 	PeriodSeconds int
 	// Periods is how many data points in a row must be on the wrong side. Defaults to 5.
 	Periods int
 	// MissingIsBad alarms when the metric stops arriving. Defaults to false: no data is no alarm.
 	MissingIsBad bool
+	// RollsBack names the service whose deployment is rolled back when it goes off meanwhile. Defaults to none.
+	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+	RollsBack string
 }
 
 // Graph is one picture of the dashboard.
@@ -82,18 +93,23 @@ type Props struct {
 	Graphs []Graph
 }
 
-// Monitoring is an environment's topic.
+// Monitoring is an environment's topic and its alarms.
 type Monitoring struct {
 	Topic snstopic.SnsTopic
+	// RollBacks are the names of the alarms that roll a deployment back, by service.
+	RollBacks map[string][]*string
 }
 
 // New makes the topic, the alarms and the dashboard.
 func New(scope constructs.Construct, id string, props Props) *Monitoring {
 	scope = constructs.NewConstruct(scope, &id)
-	m := &Monitoring{Topic: topic(scope, props)}
+	m := &Monitoring{Topic: topic(scope, props), RollBacks: map[string][]*string{}}
 	notify := &[]*string{m.Topic.Arn()}
 	for _, a := range props.Alarms {
-		alarm(scope, props, a, notify)
+		resource := alarm(scope, props, a, notify)
+		if a.RollsBack != "" {
+			m.RollBacks[a.RollsBack] = append(m.RollBacks[a.RollsBack], resource.AlarmName())
+		}
 	}
 	dashboard(scope, props)
 	return m
@@ -129,7 +145,7 @@ func topic(scope constructs.Construct, props Props) snstopic.SnsTopic {
 	return t
 }
 
-func alarm(scope constructs.Construct, props Props, a Alarm, notify *[]*string) {
+func alarm(scope constructs.Construct, props Props, a Alarm, notify *[]*string) cloudwatchmetricalarm.CloudwatchMetricAlarm {
 	if a.PeriodSeconds == 0 {
 		a.PeriodSeconds = 60
 	}
@@ -140,30 +156,56 @@ func alarm(scope constructs.Construct, props Props, a Alarm, notify *[]*string) 
 	if a.MissingIsBad {
 		missing = "breaching"
 	}
-	dimensions := map[string]*string{}
-	for k, v := range a.Metric.Dimensions {
-		dimensions[k] = jsii.String(v)
-	}
 	config := &cloudwatchmetricalarm.CloudwatchMetricAlarmConfig{
 		AlarmName:          jsii.String(fmt.Sprintf("%s-%s", props.Name, a.ID)),
 		AlarmDescription:   &a.Description,
-		Namespace:          &a.Metric.Namespace,
-		MetricName:         &a.Metric.Name,
-		Dimensions:         &dimensions,
 		ComparisonOperator: jsii.String(string(a.Comparison)),
 		Threshold:          &a.Threshold,
-		Period:             jsii.Number(a.PeriodSeconds),
 		EvaluationPeriods:  jsii.Number(a.Periods),
 		TreatMissingData:   &missing,
 		AlarmActions:       notify,
 		OkActions:          notify,
 	}
-	if isPercentile(a.Metric.Statistic) {
-		config.ExtendedStatistic = &a.Metric.Statistic
+	if a.Expression != "" {
+		config.MetricQuery = queries(a)
 	} else {
-		config.Statistic = &a.Metric.Statistic
+		config.Namespace = &a.Metric.Namespace
+		config.MetricName = &a.Metric.Name
+		config.Dimensions = dimensions(a.Metric)
+		config.Period = jsii.Number(a.PeriodSeconds)
+		if isPercentile(a.Metric.Statistic) {
+			config.ExtendedStatistic = &a.Metric.Statistic
+		} else {
+			config.Statistic = &a.Metric.Statistic
+		}
 	}
-	cloudwatchmetricalarm.NewCloudwatchMetricAlarm(scope, jsii.String("alarm-"+a.ID), config)
+	return cloudwatchmetricalarm.NewCloudwatchMetricAlarm(scope, jsii.String("alarm-"+a.ID), config)
+}
+
+// queries writes a formula: its metrics by their ids, and the one result that the alarm watches.
+func queries(a Alarm) []*cloudwatchmetricalarm.CloudwatchMetricAlarmMetricQuery {
+	var rows []*cloudwatchmetricalarm.CloudwatchMetricAlarmMetricQuery
+	for _, id := range slices.Sorted(maps.Keys(a.Metrics)) {
+		m := a.Metrics[id]
+		rows = append(rows, &cloudwatchmetricalarm.CloudwatchMetricAlarmMetricQuery{
+			Id: jsii.String(id),
+			Metric: &cloudwatchmetricalarm.CloudwatchMetricAlarmMetricQueryMetric{
+				Namespace: jsii.String(m.Namespace), MetricName: jsii.String(m.Name), Dimensions: dimensions(m),
+				Period: jsii.Number(a.PeriodSeconds), Stat: jsii.String(m.Statistic),
+			},
+		})
+	}
+	return append(rows, &cloudwatchmetricalarm.CloudwatchMetricAlarmMetricQuery{
+		Id: jsii.String("result"), Expression: &a.Expression, Label: &a.ID, ReturnData: jsii.Bool(true),
+	})
+}
+
+func dimensions(m Metric) *map[string]*string {
+	all := map[string]*string{}
+	for name, value := range m.Dimensions {
+		all[name] = jsii.String(value)
+	}
+	return &all
 }
 
 func isPercentile(statistic string) bool {
