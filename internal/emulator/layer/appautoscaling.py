@@ -2,10 +2,12 @@
 
 Stock: every call is refused.
 AWS:   keeps scalable targets with their policies and scheduled actions; refuses
-       what names no registered target, and drops all of a target with it.
-Needed: aws_appautoscaling_target, _policy and _scheduled_action.
+       what names no registered target, and drops all of a target with it. Who
+       registers a target moves its service into the bounds at once.
+Needed: aws_appautoscaling_target, _policy and _scheduled_action; `operate wake`
+       and `operate sleep`, which register targets.
 
-Nothing is ever scaled here.
+Nothing else is ever scaled here: no policy and no schedule does anything.
 """
 
 import json
@@ -22,6 +24,7 @@ from ministack.core.responses import (
     get_region,
     json_response,
 )
+from ministack.services import ecs
 
 SERVICE = "application-autoscaling"
 STATE_NAME = "application_autoscaling"
@@ -84,7 +87,20 @@ def register_target(request):
     _targets[_target_key(request)] = target
     if request.get("Tags"):
         _tags[target["ScalableTargetARN"]] = dict(request["Tags"])
+    if target["ScalableDimension"] == "ecs:service:DesiredCount":
+        _move_into_bounds(target)
     return json_response({"ScalableTargetARN": target["ScalableTargetARN"]})
+
+
+def _move_into_bounds(target):
+    _, cluster, name = target["ResourceId"].split("/")
+    service = ecs._services.get(f"{cluster}/{name}")
+    if service is None or service["status"] != "ACTIVE":
+        return
+    desired = service["desiredCount"]
+    bounded = min(max(desired, target["MinCapacity"]), target["MaxCapacity"])
+    if bounded != desired:
+        ecs._update_service({"cluster": cluster, "service": name, "desiredCount": bounded})
 
 
 def _new_target(request):

@@ -1,4 +1,6 @@
-"""EC2: flow logs, interface endpoints and security group rules."""
+"""EC2: flow logs, interface endpoints, security group rules and launch templates."""
+
+import re
 
 from ministack.core.responses import get_region
 from ministack.services import ec2 as service
@@ -224,3 +226,34 @@ def comparable_rule(stock, rule):
 
 def _without_description(peer):
     return {key: kept for key, kept in peer.items() if key != "Description"}
+
+
+# Launch templates ------------------------------------------------------------
+#
+# Stock: the key of a volume is dropped, and the groups of a network interface
+#        are returned under a name that SDKs do not read.
+# AWS:   both are returned as they were sent.
+# Needed: aws_launch_template adds a version for each otherwise.
+
+
+GROUP_SET = re.compile("<groupSet>.*?</groupSet>")
+
+
+@wrap(service, "_parse_lt_data")
+def parse_launch_template(stock, params, prefix="LaunchTemplateData"):
+    template = stock(params, prefix)
+    for index, mapping in enumerate(template.get("BlockDeviceMappings", []), start=1):
+        if key := query.value(params, f"{prefix}.BlockDeviceMapping.{index}.Ebs.KmsKeyId"):
+            mapping.setdefault("Ebs", {})["KmsKeyId"] = key
+    return template
+
+
+@wrap(service, "_lt_data_xml")
+def launch_template_xml(stock, template):
+    volumes = [m["Ebs"] for m in template.get("BlockDeviceMappings", []) if "Ebs" in m]
+    *before, after = stock(template).split("</ebs>")
+    text = "".join(
+        part + query.render({"kmsKeyId": volume.get("KmsKeyId")}) + "</ebs>"
+        for part, volume in zip(before, volumes, strict=True)
+    )
+    return GROUP_SET.sub(lambda groups: groups[0].replace("item>", "groupId>"), text + after)

@@ -1,4 +1,4 @@
-"""ECS: what clusters and services forget."""
+"""ECS: what clusters, services and capacity providers forget."""
 
 import json
 
@@ -24,7 +24,7 @@ def put_cluster(stock, request):
 
 # Settings of a service -------------------------------------------------------
 #
-# Stock: zone rebalancing is dropped, and an update drops tag propagation too.
+# Stock: zone rebalancing and the placement strategy are dropped, and an update drops tag propagation too.
 # AWS:   they are returned; rebalancing is DISABLED unless asked for.
 # Needed: aws_ecs_service plans a change of each otherwise.
 #
@@ -32,7 +32,7 @@ def put_cluster(stock, request):
 # AWS:   it is part of each deployment and new deployments inherit it.
 # Needed: aws_ecs_service reads it from the primary deployment.
 
-UPDATABLE = ("enableECSManagedTags", "propagateTags", "serviceRegistries")
+UPDATABLE = ("enableECSManagedTags", "placementStrategy", "propagateTags", "serviceRegistries")
 _CONNECT = "_serviceConnectConfiguration"
 
 
@@ -61,6 +61,8 @@ def _remember(request, response):
         or record.get("availabilityZoneRebalancing")
         or "DISABLED"
     )
+    if "placementStrategy" in request:
+        record["placementStrategy"] = request["placementStrategy"]
     if "serviceConnectConfiguration" in request:
         record[_CONNECT] = request["serviceConnectConfiguration"]
     return json_response({"service": service._sanitize(record)})
@@ -81,3 +83,21 @@ def present(stock, record):
         ]
         record = {**record, "deployments": deployments}
     return stock(record)
+
+
+# Capacity providers ----------------------------------------------------------
+#
+# Stock: managed draining is dropped when a provider is created.
+# AWS:   it is returned; draining is managed unless told otherwise.
+# Needed: aws_ecs_capacity_provider plans a change otherwise.
+
+
+@wrap(service, "_create_capacity_provider")
+def create_capacity_provider(stock, request):
+    response = stock(request)
+    if not succeeded(response):
+        return response
+    record = service._capacity_providers[request["name"]]
+    asked = request.get("autoScalingGroupProvider", {}).get("managedDraining")
+    record["autoScalingGroupProvider"]["managedDraining"] = asked or "ENABLED"
+    return json_response({"capacityProvider": record})

@@ -1,4 +1,4 @@
-"""RDS: what an instance and a replica forget, and managed master passwords."""
+"""RDS: what an instance, a replica and a cluster forget, and managed master passwords."""
 
 import json
 import secrets
@@ -12,6 +12,7 @@ from layer.wrapping import succeeded, wrap
 
 LOG_EXPORTS = "EnabledCloudwatchLogsExports"
 MASTER_SECRET = "MasterUserSecret"
+PAUSE = "SecondsUntilAutoPause"
 REPLICAS = "ReadReplicaDBInstanceIdentifiers"
 
 
@@ -149,16 +150,20 @@ def modify_instance(stock, params):
     if instance is None or not succeeded(response):
         return response
     _keep(instance, params, ALWAYS_DROPPED)
-    change = "CloudwatchLogsExportConfiguration"
-    disabled = query.members(params, f"{change}.DisableLogTypes")
-    enabled = query.members(params, f"{change}.EnableLogTypes")
-    kept = [log for log in instance.get(LOG_EXPORTS, []) if log not in disabled]
-    instance[LOG_EXPORTS] = kept + [log for log in enabled if log not in kept]
+    _change_log_exports(instance, params)
     for group in instance["DBParameterGroups"]:
         if group["ParameterApplyStatus"] == "applying":
             group["ParameterApplyStatus"] = "in-sync"
     _change_master_secret(instance, params)
     return _answer("ModifyDBInstance", instance)
+
+
+def _change_log_exports(record, params):
+    change = "CloudwatchLogsExportConfiguration"
+    disabled = query.members(params, f"{change}.DisableLogTypes")
+    enabled = query.members(params, f"{change}.EnableLogTypes")
+    kept = [log for log in record.get(LOG_EXPORTS, []) if log not in disabled]
+    record[LOG_EXPORTS] = kept + [log for log in enabled if log not in kept]
 
 
 def _change_master_secret(instance, params):
@@ -250,3 +255,75 @@ def filter_instances(stock, instances, filters):
     if resource_ids := filters.get("dbi-resource-id"):
         found = [instance for instance in found if instance["DbiResourceId"] in resource_ids]
     return found
+
+
+# Aurora clusters -------------------------------------------------------------
+#
+# Stock: log exports are dropped, and of the capacity of Serverless v2 the time
+#        after which a cluster pauses.
+# AWS:   both are returned; the time for clusters that may go down to 0 only.
+# Needed: aws_rds_cluster plans them again.
+
+
+@wrap(service, "_create_db_cluster")
+def create_cluster(stock, params):
+    response = stock(params)
+    cluster = service._clusters.get(query.value(params, "DBClusterIdentifier"))
+    if cluster is None or not succeeded(response):
+        return response
+    cluster[LOG_EXPORTS] = query.members(params, "EnableCloudwatchLogsExports")
+    return _cluster_answer("CreateDBCluster", cluster)
+
+
+@wrap(service, "_modify_db_cluster")
+def modify_cluster(stock, params):
+    response = stock(params)
+    cluster = service._resolve_cluster(query.value(params, "DBClusterIdentifier"))
+    if cluster is None or not succeeded(response):
+        return response
+    _change_log_exports(cluster, params)
+    return _cluster_answer("ModifyDBCluster", cluster)
+
+
+def _cluster_answer(action, cluster):
+    return service._xml(
+        200,
+        f"{action}Response",
+        f"<{action}Result><DBCluster>{service._cluster_xml(cluster)}</DBCluster></{action}Result>",
+    )
+
+
+@wrap(service, "_serverlessv2_from_params")
+def scaling_from_params(stock, params):
+    scaling = stock(params)
+    pause = query.value(params, f"ServerlessV2ScalingConfiguration.{PAUSE}")
+    if scaling and pause:
+        scaling[PAUSE] = int(pause)
+    return scaling
+
+
+@wrap(service, "_serverlessv2_xml")
+def scaling_xml(stock, cluster):
+    scaling = cluster.get("ServerlessV2ScalingConfiguration")
+    if not scaling:
+        return stock(cluster)
+    return query.element("ServerlessV2ScalingConfiguration", scaling)
+
+
+@wrap(service, "_cluster_xml")
+def cluster_xml(stock, cluster):
+    return stock(cluster) + query.element(LOG_EXPORTS, cluster.get(LOG_EXPORTS, []))
+
+
+# The endpoints of a cluster --------------------------------------------------
+#
+# Stock: they change to the emulator's own address when the first instance joins.
+# AWS:   they are what the cluster was created with.
+# Needed: whatever refers to them changes in a second plan. Where a container
+#        really runs, its address is the one that can be reached: it is left.
+
+
+@wrap(service, "_sync_cluster_endpoints")
+def keep_endpoints(stock, cluster):
+    if cluster.get("_shared_container_id"):
+        stock(cluster)

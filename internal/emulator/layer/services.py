@@ -4,6 +4,8 @@ import importlib
 
 MODULES = (
     "appautoscaling",
+    "autoscaling",
+    "backup",
     "cloudfront",
     "cloudwatch",
     "cloudwatch_logs",
@@ -17,6 +19,7 @@ MODULES = (
     "kms",
     "rds",
     "secretsmanager",
+    "sqs",
     "waf",
 )
 

@@ -181,3 +181,28 @@ class SecurityGroupRules(GapCase):
             return group["IpPermissionsEgress"]
 
         self.assert_closed(observe, [])
+
+
+class LaunchTemplates(GapCase):
+    def test_remember_keys_of_volumes_and_groups_of_interfaces(self):
+        expected = {
+            "BlockDeviceMappings": [
+                {"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True, "KmsKeyId": "key-1"}},
+                {"DeviceName": "/dev/sdb"},
+                {"DeviceName": "/dev/sdc", "Ebs": {"VolumeSize": 8}},
+                {"DeviceName": "/dev/sdd", "Ebs": {"KmsKeyId": "key-2"}},
+            ],
+            "NetworkInterfaces": [{"DeviceIndex": 0, "Groups": ["sg-1", "sg-2"]}],
+        }
+
+        def observe(emulator):
+            ec2 = emulator.client("ec2")
+            made = ec2.create_launch_template(
+                LaunchTemplateName="instances", LaunchTemplateData=expected
+            )["LaunchTemplate"]
+            found = ec2.describe_launch_template_versions(
+                LaunchTemplateId=made["LaunchTemplateId"], Versions=["1"]
+            )
+            return found["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+
+        self.assert_closed(observe, expected)

@@ -59,6 +59,20 @@ class Services(GapCase):
 
         self.assert_closed(observe, ["ENABLED", "DISABLED"])
 
+    def test_remember_the_placement_strategy(self):
+        spread = {"type": "spread", "field": "attribute:ecs.availability-zone"}
+        packed = {"type": "binpack", "field": "memory"}
+
+        def observe(emulator):
+            ecs = emulator.client("ecs")
+            cluster = new_cluster(ecs)
+            new_service(ecs, cluster, placementStrategy=[spread])
+            made = describe(ecs, cluster).get("placementStrategy")
+            ecs.update_service(cluster=cluster, service="orders", placementStrategy=[spread, packed])
+            return [made, describe(ecs, cluster).get("placementStrategy")]
+
+        self.assert_closed(observe, [[spread], [spread, packed]])
+
     def test_pass_service_connect_on_to_every_new_deployment(self):
         def observe(emulator):
             ecs = emulator.client("ecs")
@@ -84,3 +98,22 @@ class Services(GapCase):
             return subset(describe(ecs, cluster), expected)
 
         self.assert_closed(observe, expected)
+
+
+class CapacityProviders(GapCase):
+    def test_drain_instances_unless_told_otherwise(self):
+        def observe(emulator):
+            ecs = emulator.client("ecs")
+            drains = []
+            for more in ({}, {"managedDraining": "ENABLED"}, {"managedDraining": "DISABLED"}):
+                name = f"provider-{next(_numbers)}"
+                group = f"arn:aws:autoscaling:eu-west-1:111111111111:autoScalingGroup:1:{name}"
+                ecs.create_capacity_provider(
+                    name=name, autoScalingGroupProvider={"autoScalingGroupArn": group, **more}
+                )
+                found = ecs.describe_capacity_providers(capacityProviders=[name])
+                provider = found["capacityProviders"][0]["autoScalingGroupProvider"]
+                drains.append(provider.get("managedDraining"))
+            return drains
+
+        self.assert_closed(observe, ["ENABLED", "ENABLED", "DISABLED"])

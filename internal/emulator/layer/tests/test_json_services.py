@@ -78,6 +78,23 @@ class ApplicationAutoScaling(GapCase):
         self.assertEqual([action["Timezone"] for action in before], ["Europe/Berlin"])
         self.assertEqual(after + policies, [])
 
+    def test_moves_a_service_into_the_bounds_of_its_target(self):
+        ecs, client = shared()[0].client("ecs"), self.client()
+        ecs.create_cluster(clusterName="bounds")
+        ecs.register_task_definition(
+            family="bounds", containerDefinitions=[{"name": "app", "image": "i", "memory": 128}]
+        )
+        ecs.create_service(
+            cluster="bounds", serviceName="orders", taskDefinition="bounds", desiredCount=5
+        )
+        target = {**self.TARGET, "ResourceId": "service/bounds/orders"}
+        seen = []
+        for least, most in ((1, 6), (1, 3), (4, 6), (0, 0)):
+            client.register_scalable_target(**target, MinCapacity=least, MaxCapacity=most)
+            service = ecs.describe_services(cluster="bounds", services=["orders"])["services"][0]
+            seen.append((service["desiredCount"], service["runningCount"]))
+        self.assertEqual(seen, [(5, 5), (3, 3), (4, 4), (0, 0)])
+
     def test_refuses_policies_of_targets_that_do_not_exist(self):
         client = self.client(account="999999999999")
         with self.assertRaises(client.exceptions.ObjectNotFoundException):
@@ -231,6 +248,30 @@ class OpenIdProviders(GapCase):
             "Tags": [{"Key": "Stage", "Value": "live"}],
         }
         self.assert_closed(observe, expected)
+
+
+class ServiceLinkedRoles(GapCase):
+    def test_with_a_suffix_are_roles_of_their_own(self):
+        def observe(emulator):
+            iam = emulator.client("iam")
+            made = [
+                iam.create_service_linked_role(
+                    AWSServiceName="autoscaling.amazonaws.com", Description="Launches", **more
+                )["Role"]
+                for more in ({}, {"CustomSuffix": "shop"}, {"CustomSuffix": "blog"})
+            ]
+            plain, shop, _ = [iam.get_role(RoleName=role["RoleName"])["Role"] for role in made]
+            with self.assertRaises(iam.exceptions.InvalidInputException):
+                iam.create_service_linked_role(
+                    AWSServiceName="autoscaling.amazonaws.com", CustomSuffix="shop"
+                )
+            return (
+                shop["RoleName"].removeprefix(plain["RoleName"]),
+                shop["Arn"].removeprefix(plain["Arn"]),
+                shop["Description"],
+            )
+
+        self.assert_closed(observe, ("_shop", "_shop", "Launches"))
 
 
 class ResponseHeadersPolicies(GapCase):

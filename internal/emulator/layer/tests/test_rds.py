@@ -27,6 +27,20 @@ def describe(rds, name):
     return rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
 
 
+def new_cluster(rds, name, **more):
+    rds.create_db_cluster(
+        DBClusterIdentifier=name,
+        Engine="aurora-postgresql",
+        MasterUsername="app",
+        ManageMasterUserPassword=True,
+        **more,
+    )
+
+
+def describe_cluster(rds, name):
+    return rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]
+
+
 class Instances(GapCase):
     def test_remember_logs_windows_certificate_and_insights(self):
         expected = {
@@ -159,3 +173,82 @@ class Replicas(GapCase):
             return describe(rds, source)["ReadReplicaDBInstanceIdentifiers"]
 
         self.assert_closed(observe, [])
+
+
+class Clusters(GapCase):
+    def test_remember_logs_and_when_they_pause(self):
+        expected = {
+            "EnabledCloudwatchLogsExports": ["postgresql"],
+            "ServerlessV2ScalingConfiguration": {
+                "MinCapacity": 0.0,
+                "MaxCapacity": 4.0,
+                "SecondsUntilAutoPause": 300,
+            },
+        }
+
+        def observe(emulator):
+            rds, name = emulator.client("rds"), new_name()
+            new_cluster(
+                rds,
+                name,
+                EnableCloudwatchLogsExports=["postgresql"],
+                ServerlessV2ScalingConfiguration={
+                    "MinCapacity": 0,
+                    "MaxCapacity": 4,
+                    "SecondsUntilAutoPause": 300,
+                },
+            )
+            return subset(describe_cluster(rds, name), expected)
+
+        self.assert_closed(observe, expected)
+
+    def test_change_logs_and_capacity_in_place(self):
+        expected = {
+            "EnabledCloudwatchLogsExports": ["instance"],
+            "ServerlessV2ScalingConfiguration": {
+                "MinCapacity": 0.0,
+                "MaxCapacity": 2.0,
+                "SecondsUntilAutoPause": 600,
+            },
+        }
+
+        def observe(emulator):
+            rds, name = emulator.client("rds"), new_name()
+            new_cluster(
+                rds,
+                name,
+                EnableCloudwatchLogsExports=["postgresql"],
+                ServerlessV2ScalingConfiguration={"MinCapacity": 1, "MaxCapacity": 4},
+            )
+            rds.modify_db_cluster(
+                DBClusterIdentifier=name,
+                ApplyImmediately=True,
+                CloudwatchLogsExportConfiguration={
+                    "EnableLogTypes": ["instance"],
+                    "DisableLogTypes": ["postgresql"],
+                },
+                ServerlessV2ScalingConfiguration={
+                    "MinCapacity": 0,
+                    "MaxCapacity": 2,
+                    "SecondsUntilAutoPause": 600,
+                },
+            )
+            return subset(describe_cluster(rds, name), expected)
+
+        self.assert_closed(observe, expected)
+
+    def test_keep_their_endpoints_when_an_instance_joins(self):
+        def observe(emulator):
+            rds, name = emulator.client("rds"), new_name()
+            new_cluster(rds, name)
+            endpoints = ("Endpoint", "ReaderEndpoint", "Port")
+            before = subset(describe_cluster(rds, name), endpoints)
+            rds.create_db_instance(
+                DBInstanceIdentifier=new_name(),
+                DBClusterIdentifier=name,
+                DBInstanceClass="db.serverless",
+                Engine="aurora-postgresql",
+            )
+            return subset(describe_cluster(rds, name), endpoints) == before
+
+        self.assert_closed(observe, True)
