@@ -3,9 +3,10 @@ package stacks
 import (
 	"aws-microservices/constructs/cluster"
 	"aws-microservices/constructs/network"
+	"aws-microservices/constructs/sleep"
 )
 
-// Dev is where changes are tried: the smallest of everything, on Spot, gone without regret.
+// Dev is where changes are tried: the smallest of everything, on Spot, asleep when nobody works, gone without regret.
 var Dev = Environment{
 	Name:      "dev",
 	AccountID: "444455556666",
@@ -16,7 +17,12 @@ var Dev = Environment{
 		NAT:   network.NATSingle,
 	},
 	Capacity: cluster.Capacity{SpotPercent: 100},
-	Size:     Size{CPU: 256, MemoryMiB: 512, MinTasks: 1, MaxTasks: 2},
+	Sleep: &sleep.Hours{
+		Sleep:    "cron(0 20 ? * MON-FRI *)",
+		Wake:     "cron(0 7 ? * MON-FRI *)",
+		TimeZone: "Europe/Dublin",
+	},
+	Size: Size{CPU: 256, MemoryMiB: 512, MinTasks: 1, MaxTasks: 2},
 	Database: DatabaseSize{
 		InstanceClass:       "db.t4g.micro",
 		StorageGiB:          20,

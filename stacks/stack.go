@@ -12,9 +12,9 @@ import (
 // providerVersion is the last major of the AWS provider that the bindings were made for.
 const providerVersion = "~> 5.100"
 
-// memberRole is the role that AWS Organizations makes in each account of an organization, for its management account.
+// MemberRole is the role that AWS Organizations makes in each account of an organization, for its management account.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_access.html
-const memberRole = "OrganizationAccountAccessRole"
+const MemberRole = "OrganizationAccountAccessRole"
 
 // stateBucket, stateLogBucket and lockTable name what the bootstrap stack makes and every backend uses.
 func (c Config) stateBucket() string {
@@ -60,7 +60,7 @@ func awsProvider(stack cdktf.TerraformStack, c Config, name, accountID, region, 
 	}
 	if accountID != c.Shared.AccountID {
 		config.AssumeRole = []*provider.AwsProviderAssumeRole{{
-			RoleArn: jsii.String(fmt.Sprintf("arn:aws:iam::%s:role/%s", accountID, memberRole)),
+			RoleArn: jsii.String(fmt.Sprintf("arn:aws:iam::%s:role/%s", accountID, MemberRole)),
 		}}
 	}
 	id := "aws"

@@ -22,6 +22,8 @@ var Staging = Environment{
 		StorageGiB:          20,
 		MaxStorageGiB:       100,
 		MultiAZ:             true,
+		Replicas:            1,
+		Proxy:               true,
 		BackupRetentionDays: 7,
 	},
 	LogRetentionDays: 90,

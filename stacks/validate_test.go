@@ -26,8 +26,8 @@ func valid(t *testing.T) Config {
 
 // The environments and services of the real configuration, by place.
 const (
-	dev, staging, prod                         = 0, 1, 2
-	catalog, orders, payments, mailer, nightly = 0, 1, 2, 3, 4
+	dev, staging, prod                                            = 0, 1, 2
+	catalog, orders, payments, mailer, shipping, nightly, migrate = 0, 1, 2, 3, 4, 5, 6
 )
 
 func TestTheRealConfigurationIsValid(t *testing.T) {
@@ -36,12 +36,33 @@ func TestTheRealConfigurationIsValid(t *testing.T) {
 	}
 }
 
+// mistake is a way to spoil the real configuration, and what is said of it: every message, one a line.
+type mistake struct {
+	name  string
+	spoil func(*Config)
+	want  string
+}
+
+// refuses checks that each mistake is reported, and nothing else.
+func refuses(t *testing.T, mistakes []mistake) {
+	t.Helper()
+	for _, test := range mistakes {
+		t.Run(test.name, func(t *testing.T) {
+			c := valid(t)
+			test.spoil(&c)
+			err := c.Validate()
+			if err == nil {
+				t.Fatal("was accepted")
+			}
+			if diff := cmp.Diff(strings.Split(test.want, "\n"), strings.Split(err.Error(), "\n")); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestEachMistakeIsNamedWithItsValueAndRemedy(t *testing.T) {
-	for _, test := range []struct {
-		name  string
-		spoil func(*Config)
-		want  string // every message, one a line
-	}{
+	refuses(t, []mistake{
 		{
 			"platform name with capitals",
 			func(c *Config) { c.Platform.Name = "Shop" },
@@ -57,7 +78,9 @@ Environments[prod].Name is "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-prod":
 		},
 		{
 			"no services",
-			func(c *Config) { c.Platform.Services, c.Platform.Queues, c.Environments[prod].Sizes = nil, nil, nil },
+			func(c *Config) {
+				c.Platform.Services, c.Platform.Topics, c.Platform.Queues, c.Environments[prod].Sizes = nil, nil, nil, nil
+			},
 			`Services is empty: declare at least one`,
 		},
 		{
@@ -74,8 +97,8 @@ Environments[prod].Name is "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-prod":
 		},
 		{
 			"duplicate queue",
-			func(c *Config) { c.Platform.Queues = append(c.Platform.Queues, Queue{Name: "order-placed"}) },
-			`Queues is "order-placed": it is there twice: leave one out or rename it`,
+			func(c *Config) { c.Platform.Queues = append(c.Platform.Queues, Queue{Name: "mail"}) },
+			`Queues is "mail": it is there twice: leave one out or rename it`,
 		},
 		{
 			"duplicate database",
@@ -86,20 +109,29 @@ Environments[prod].Name is "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-prod":
 		},
 		{
 			"service name past the target group's limit",
-			func(c *Config) { c.Platform.Services[nightly].Name = "a-report-with-a-very-long-name" },
-			`Environments[dev].Name with Services[a-report-with-a-very-long-name].Name is "shop-dev-a-report-with-a-very-long-name": it has 39 characters and a target group's name takes 32: shorten a part by 7
-Environments[staging].Name with Services[a-report-with-a-very-long-name].Name is "shop-staging-a-report-with-a-very-long-name": it has 43 characters and a target group's name takes 32: shorten a part by 11
-Environments[prod].Name with Services[a-report-with-a-very-long-name].Name is "shop-prod-a-report-with-a-very-long-name": it has 40 characters and a target group's name takes 32: shorten a part by 8`,
+			func(c *Config) {
+				c.Platform.Services[catalog].Name = "a-catalog-with-a-long-name"
+				c.Environments[prod].Sizes = nil
+			},
+			`Environments[dev].Name with Services[a-catalog-with-a-long-name].Name is "shop-dev-a-catalog-with-a-long-name": it has 35 characters and a target group's name takes 32: shorten a part by 3
+Environments[staging].Name with Services[a-catalog-with-a-long-name].Name is "shop-staging-a-catalog-with-a-long-name": it has 39 characters and a target group's name takes 32: shorten a part by 7
+Environments[prod].Name with Services[a-catalog-with-a-long-name].Name is "shop-prod-a-catalog-with-a-long-name": it has 36 characters and a target group's name takes 32: shorten a part by 4`,
+		},
+		{
+			"service name past the role's limit",
+			func(c *Config) { c.Platform.Services[nightly].Name = "r" + strings.Repeat("e", 41) },
+			`Environments[staging].Name with Services[reeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee].Name is "shop-staging-reeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee-execution": it has 65 characters and a role's name takes 64: shorten a part by 1`,
 		},
 		{
 			"queue name past its limit",
 			func(c *Config) {
-				c.Platform.Queues[0].Name = strings.Repeat("q", 66)
-				c.Platform.Services[orders].SendsTo[0] = c.Platform.Queues[0].Name
+				c.Platform.Queues[0].Name = strings.Repeat("q", 61)
+				c.Platform.Topics[0].Queues[0] = c.Platform.Queues[0].Name
+				c.Platform.Services[payments].SendsTo[0] = c.Platform.Queues[0].Name
 				c.Platform.Services[mailer].Consumes = c.Platform.Queues[0].Name
 			},
-			`Environments[staging].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq].Name is "shop-staging-qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq-dead": it has 84 characters and a queue's name takes 80: shorten a part by 4
-Environments[prod].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq].Name is "shop-prod-qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq-dead": it has 81 characters and a queue's name takes 80: shorten a part by 1`,
+			`Environments[staging].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq].Name is "shop-staging-qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq-dead.fifo": it has 84 characters and a queue's name takes 80: shorten a part by 4
+Environments[prod].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq].Name is "shop-prod-qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq-dead.fifo": it has 81 characters and a queue's name takes 80: shorten a part by 1`,
 		},
 		{
 			"unknown kind",
@@ -107,7 +139,7 @@ Environments[prod].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
 				c.Platform.Services[payments].Kind = "daemon"
 				c.Platform.Services[orders].Calls = nil
 			},
-			`Services[payments].Kind is "daemon": choose service.Web, service.Internal, service.Worker or service.Job`,
+			`Services[payments].Kind is "daemon": choose service.Web, service.Internal, service.Worker, service.Job or service.Task`,
 		},
 		{
 			"unknown database",
@@ -117,12 +149,12 @@ Environments[prod].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
 		{
 			"unknown queue",
 			func(c *Config) { c.Platform.Services[orders].SendsTo = []string{"order-paid"} },
-			`Services[orders].SendsTo is "order-paid": there is no such queue: name one of order-placed, or declare it`,
+			`Services[orders].SendsTo is "order-paid": there is no such queue: name one of mail, to-ship, or declare it`,
 		},
 		{
 			"unknown service",
 			func(c *Config) { c.Platform.Services[orders].Calls = []string{"fraud"} },
-			`Services[orders].Calls is "fraud": there is no such service: name one of catalog, orders, payments, mailer, report, or declare it`,
+			`Services[orders].Calls is "fraud": there is no such service: name one of catalog, orders, payments, mailer, shipping, report, migrate, or declare it`,
 		},
 		{
 			"a link given twice",
@@ -142,25 +174,26 @@ Environments[prod].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
 		{
 			"a path outside the API",
 			func(c *Config) { c.Platform.Services[catalog].Path = "/catalog" },
-			`Services[catalog].Path is "/catalog": a Web service answers under a path below /api, e.g. "/api/catalog"`,
+			`Services[catalog].Path is "/catalog": a Web service answers under a path below /api, e.g. "/api/catalog", or under "/" for everything`,
 		},
 		{
 			"a web service without a path",
 			func(c *Config) { c.Platform.Services[catalog].Path = "" },
-			`Services[catalog].Path is "": a Web service answers under a path below /api, e.g. "/api/catalog"`,
+			`Services[catalog].Path is "": a Web service answers under a path below /api, e.g. "/api/catalog", or under "/" for everything`,
 		},
 		{
 			"a path on a worker",
 			func(c *Config) { c.Platform.Services[mailer].Path = "/api/mailer" },
-			`Services[mailer].Path is "/api/mailer": only a Web service has one: leave it out or make the service Web`,
+			`Services[mailer].Path is "/api/mailer": only a service of kind "web" has it: leave it out or change the kind`,
 		},
 		{
 			"a worker without a queue",
 			func(c *Config) {
 				c.Platform.Services[mailer].Consumes = ""
-				c.Platform.Queues, c.Platform.Services[orders].SendsTo = nil, nil
+				c.Platform.Topics[0].Queues, c.Platform.Services[payments].SendsTo = []string{"to-ship"}, nil
+				c.Platform.Queues = c.Platform.Queues[1:]
 			},
-			`Services[mailer].Consumes is "": a Worker works on the messages of a queue: name one of (none is declared)`,
+			`Services[mailer].Consumes is "": a Worker works on the messages of a queue: name one of to-ship`,
 		},
 		{
 			"a queue that nobody consumes",
@@ -170,14 +203,16 @@ Environments[prod].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
 		{
 			"a queue that two workers consume",
 			func(c *Config) {
-				c.Platform.Services = append(c.Platform.Services, Service{Name: "printer", Kind: service.Worker, Consumes: "order-placed"})
+				c.Platform.Services = append(c.Platform.Services, Service{
+					Name: "printer", Kind: service.Worker, Consumes: "mail", Backlog: c.Platform.Services[mailer].Backlog,
+				})
 			},
-			`Queues[order-placed] is "order-placed": mailer, printer all consume it, and each message reaches only one of them: give each a queue of its own`,
+			`Queues[mail] is "mail": mailer, printer all consume it, and each message reaches only one of them: give each a queue of its own`,
 		},
 		{
-			"a call to a service that is not internal",
-			func(c *Config) { c.Platform.Services[orders].Calls = []string{"catalog"} },
-			`Services[orders].Calls is "catalog": it is of kind "web": only Internal services are called by name`,
+			"a call to a service that does not answer",
+			func(c *Config) { c.Platform.Services[orders].Calls = []string{"mailer"} },
+			`Services[orders].Calls is "mailer": it is of kind "worker": only Web and Internal services answer`,
 		},
 		{
 			"calls in a circle",
@@ -185,7 +220,7 @@ Environments[prod].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
 				c.Platform.Services[payments].Calls = []string{"fraud"}
 				c.Platform.Services = append(c.Platform.Services, Service{Name: "fraud", Kind: service.Internal, Calls: []string{"payments"}})
 			},
-			`Services[payments].Calls is [fraud]: the calls go in a circle: payments -> fraud -> payments: break it with a queue`,
+			`Services[fraud].Calls is [payments]: this goes in a circle: fraud -> payments -> fraud: break it with a queue`,
 		},
 		{
 			"a job without a schedule",
@@ -200,27 +235,27 @@ Environments[prod].Name with Queues[qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
 		{
 			"a schedule on a web service",
 			func(c *Config) { c.Platform.Services[catalog].Schedule = "rate(1 hour)" },
-			`Services[catalog].Schedule is "rate(1 hour)": only a Job has one: leave it out or make the service a Job`,
+			`Services[catalog].Schedule is "rate(1 hour)": only a service of kind "job" has it: leave it out or change the kind`,
 		},
 		{
 			"a job that calls",
 			func(c *Config) { c.Platform.Services[nightly].Calls = []string{"payments"} },
-			`Services[report].Calls is [payments]: Service Connect does not reach scheduled tasks: send to a queue instead`,
+			`Services[report].Calls is [payments]: Service Connect does not reach a job: send to a queue instead`,
 		},
 		{
 			"a visibility timeout past SQS's limit",
 			func(c *Config) { c.Platform.Queues[0].VisibilityTimeoutSeconds = 43201 },
-			`Queues[order-placed].VisibilityTimeoutSeconds is 43201: choose 0 to 43200 seconds, or 0 for the default of 30`,
+			`Queues[mail].VisibilityTimeoutSeconds is 43201: choose 0 to 43200 seconds, or 0 for the default of 30`,
 		},
 		{
 			"a retention past SQS's limit",
 			func(c *Config) { c.Platform.Queues[0].RetentionDays = 15 },
-			`Queues[order-placed].RetentionDays is 15: choose 0 to 14 days, or 0 for the default of 4`,
+			`Queues[mail].RetentionDays is 15: choose 0 to 14 days, or 0 for the default of 4`,
 		},
 		{
 			"negative receives",
 			func(c *Config) { c.Platform.Queues[0].MaxReceives = -1 },
-			`Queues[order-placed].MaxReceives is -1: choose 0 to 1000 tries, or 0 for the default of 5`,
+			`Queues[mail].MaxReceives is -1: choose 0 to 1000 tries, or 0 for the default of 5`,
 		},
 		{
 			"an ancient PostgreSQL",
@@ -354,7 +389,7 @@ Environments[dev].Network.Zones is "eu-west-1b": a zone is the region and a lett
 			func(c *Config) {
 				c.Environments[prod].Sizes["basket"] = Size{CPU: 256, MemoryMiB: 512, MinTasks: 2, MaxTasks: 2}
 			},
-			`Environments[prod].Sizes[basket] is "basket": there is no such service: name one of catalog, orders, payments, mailer, report`,
+			`Environments[prod].Sizes[basket] is "basket": there is no such service: name one of catalog, orders, payments, mailer, shipping, report, migrate`,
 		},
 		{
 			"more than all on Spot",
@@ -397,11 +432,18 @@ Environments[dev].Network.Zones is "eu-west-1b": a zone is the region and a lett
 			`Environments[prod].Domain.Name is "https://shop.example.com": write a host name like "shop.example.com"`,
 		},
 		{
-			"a certificate of another region",
+			"a zone that the domain is not in",
+			func(c *Config) { c.Environments[prod].Domain.Zone = "ample.com" },
+			`Environments[prod].Domain.Zone is "ample.com": shop.example.com is not in it: name the hosted zone that is`,
+		},
+		{
+			"one path for two hosts where there is one",
 			func(c *Config) {
-				c.Environments[prod].Domain.CertificateARN = c.Environments[prod].Domain.CloudFrontCertificateARN
+				c.Platform.Services[catalog].Hosts = []string{"a.shop.example.com"}
+				c.Platform.Services[catalog].Path = "/api/orders"
 			},
-			`Environments[prod].Domain.CertificateARN is "arn:aws:acm:us-east-1:123456789012:certificate/0b2f7a7e-5a54-4c0e-8f57-3f1e5f0f6c22": write the ARN of an ACM certificate in eu-west-1 of account 123456789012: arn:aws:acm:eu-west-1:123456789012:certificate/…`,
+			`Environments[dev].Domain is "none": services catalog and orders answer under one path for different Hosts: without a Domain there is only one
+Environments[staging].Domain is "none": services catalog and orders answer under one path for different Hosts: without a Domain there is only one`,
 		},
 		{
 			"production without deletion protection",
@@ -430,19 +472,7 @@ Environments[dev].Network.Zones is "eu-west-1b": a zone is the region and a lett
 			},
 			`Environments[prod].Sizes[orders].MinTasks is 1: run at least 2 in production, one for each of two zones`,
 		},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			c := valid(t)
-			test.spoil(&c)
-			err := c.Validate()
-			if err == nil {
-				t.Fatal("was accepted")
-			}
-			if diff := cmp.Diff(strings.Split(test.want, "\n"), strings.Split(err.Error(), "\n")); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-		})
-	}
+	})
 }
 
 func TestAllMistakesAreReportedAtOnce(t *testing.T) {

@@ -3,7 +3,8 @@
 //
 //	live demo        the platform on this machine, by cdktf deploy
 //	live down        stop the demo and remove what it left
-//	live cycle ENV   apply an environment, plan again, destroy it; in a temporary copy
+//	live cycle ENV [FOLDER]
+//	                 apply an environment, plan again, destroy it; in a temporary copy of FOLDER, or of cdktf.out
 package main
 
 import (
@@ -19,7 +20,8 @@ import (
 
 const usage = `usage: live demo        the platform on this machine, by cdktf deploy
        live down        stop the demo and remove what it left
-       live cycle ENV   apply an environment, plan again, destroy it; in a temporary copy`
+       live cycle ENV [FOLDER]
+                        apply an environment, plan again, destroy it; in a temporary copy of FOLDER, or of cdktf.out`
 
 // out is where the app synthesizes to.
 const out = "cdktf.out"
@@ -51,6 +53,8 @@ func run(ctx context.Context, args []string) error {
 		return live.Down(root, out, os.Stdout)
 	case len(args) == 2 && args[0] == "cycle":
 		return live.Prove(ctx, root, out, args[1], os.Stdout)
+	case len(args) == 3 && args[0] == "cycle":
+		return live.Prove(ctx, root, args[2], args[1], os.Stdout)
 	default:
 		return errors.New(usage)
 	}

@@ -55,6 +55,8 @@ type Bucket struct {
 
 	document   dataawsiampolicydocument.DataAwsIamPolicyDocument
 	statements []iam.Statement
+	// The attributes that the links need; keyARN is nil where S3 manages the keys.
+	name, arn, keyARN *string
 }
 
 // New makes a bucket.
@@ -65,6 +67,10 @@ func New(scope constructs.Construct, id string, props Props) *Bucket {
 		Bucket:    &props.Name,
 		Lifecycle: lifecycle.Protect(props.PreventDestroy),
 	})
+	b.name, b.arn = b.Resource.Bucket(), b.Resource.Arn()
+	if props.Key != nil {
+		b.keyARN = props.Key.Arn()
+	}
 	private(scope, b)
 	durable(scope, b, props)
 	observed(scope, b, props)
@@ -75,7 +81,7 @@ func New(scope constructs.Construct, id string, props Props) *Bucket {
 
 // ObjectsARN returns the pattern of the bucket's objects whose keys begin with prefix.
 func (b *Bucket) ObjectsARN(prefix string) string {
-	return *b.Resource.Arn() + "/" + prefix + "*"
+	return *b.arn + "/" + prefix + "*"
 }
 
 // Allow adds statements to the bucket's policy, for those who are only known after the bucket was made.
@@ -109,15 +115,15 @@ func durable(scope constructs.Construct, b *Bucket, props Props) {
 	encryption := &s3bucketserversideencryptionconfiguration.S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA{
 		SseAlgorithm: jsii.String("AES256"),
 	}
-	if props.Key != nil {
+	if b.keyARN != nil {
 		encryption.SseAlgorithm = jsii.String("aws:kms")
-		encryption.KmsMasterKeyId = props.Key.Arn()
+		encryption.KmsMasterKeyId = b.keyARN
 	}
 	s3bucketserversideencryptionconfiguration.NewS3BucketServerSideEncryptionConfigurationA(scope, jsii.String("encryption"), &s3bucketserversideencryptionconfiguration.S3BucketServerSideEncryptionConfigurationAConfig{
 		Bucket: b.Resource.Id(),
 		Rule: []*s3bucketserversideencryptionconfiguration.S3BucketServerSideEncryptionConfigurationRuleA{{
 			ApplyServerSideEncryptionByDefault: encryption,
-			BucketKeyEnabled:                   jsii.Bool(props.Key != nil),
+			BucketKeyEnabled:                   jsii.Bool(b.keyARN != nil),
 		}},
 	})
 
@@ -169,7 +175,7 @@ func (b *Bucket) policy(scope constructs.Construct, props Props) {
 		Deny:       true,
 		Principals: iam.Anyone(),
 		Actions:    []string{"s3:*"},
-		Resources:  []string{*b.Resource.Arn(), b.ObjectsARN("")},
+		Resources:  []string{*b.arn, b.ObjectsARN("")},
 		Conditions: []iam.Condition{{Test: "Bool", Variable: "aws:SecureTransport", Values: []string{"false"}}},
 	}}, props.Statements...)
 	b.document = iam.NewDocument(scope, "policy-document", b.statements...)

@@ -1,6 +1,8 @@
 // Package cluster makes an ECS cluster: the capacity tasks run on and the namespace they find each other in.
 //
 //	aws_service_discovery_http_namespace -> aws_ecs_cluster -> aws_ecs_cluster_capacity_providers
+//	                                                                    |
+//	                                  Fargate, or our own instances: aws_ecs_capacity_provider (ec2.go)
 package cluster
 
 import (
@@ -13,43 +15,18 @@ import (
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/servicediscoveryhttpnamespace"
 
 	"aws-microservices/constructs/logging"
+	"aws-microservices/constructs/network"
 )
-
-// Capacity says how much of a service runs on which Fargate.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
-type Capacity struct {
-	// OnDemandBase is how many tasks of each service always run on demand. Defaults to 0.
-	OnDemandBase int
-	// SpotPercent is how much of the rest runs on Spot, which costs about 70 % less and may be taken away with two minutes'
-	// notice. Defaults to 0.
-	SpotPercent int
-}
-
-// Share is one row of a capacity provider strategy.
-type Share struct {
-	Provider     string
-	Base, Weight int
-}
-
-// Shares returns the capacity as a strategy. Providers that would get nothing are left out.
-func (c Capacity) Shares() []Share {
-	var shares []Share
-	if c.SpotPercent < 100 || c.OnDemandBase > 0 {
-		shares = append(shares, Share{Provider: "FARGATE", Base: c.OnDemandBase, Weight: 100 - c.SpotPercent})
-	}
-	if c.SpotPercent > 0 {
-		shares = append(shares, Share{Provider: "FARGATE_SPOT", Weight: c.SpotPercent})
-	}
-	return shares
-}
 
 // Props describe a cluster.
 type Props struct {
-	// Name of the cluster, e.g. "shop-dev".
+	// Name of the cluster, e.g. "shop-dev". With EC2 at most 35 characters.
 	Name string
 	// Capacity is what the services run on. Defaults to Fargate on demand.
 	Capacity Capacity
-	// Key encrypts ECS Exec sessions and their log.
+	// Network is where instances are, with Capacity's endpoints. Fargate needs none.
+	Network *network.Network
+	// Key encrypts ECS Exec sessions and their log, and the instances' disks.
 	Key kmskey.KmsKey
 	// LogRetentionDays is how long the log of ECS Exec sessions is kept.
 	LogRetentionDays int
@@ -68,12 +45,14 @@ type Cluster struct {
 	ExecLog cloudwatchloggroup.CloudwatchLogGroup
 	// Key encrypts ECS Exec sessions.
 	Key kmskey.KmsKey
+	// name is the cluster's as text, for what is no reference to it.
+	name string
 }
 
 // New makes a cluster with Container Insights, Service Connect and audited ECS Exec.
 func New(scope constructs.Construct, id string, props Props) *Cluster {
 	scope = constructs.NewConstruct(scope, &id)
-	c := &Cluster{Capacity: props.Capacity, Key: props.Key}
+	c := &Cluster{Capacity: props.Capacity, Key: props.Key, name: props.Name}
 	c.Namespace = servicediscoveryhttpnamespace.NewServiceDiscoveryHttpNamespace(scope, jsii.String("namespace"), &servicediscoveryhttpnamespace.ServiceDiscoveryHttpNamespaceConfig{
 		Name:        &props.Name,
 		Description: jsii.String("Services find each other here by Service Connect"),
@@ -99,16 +78,29 @@ func New(scope constructs.Construct, id string, props Props) *Cluster {
 		},
 	})
 	c.Name, c.ARN = c.Resource.Name(), c.Resource.Arn()
+	c.capacity(scope, props)
+	return c
+}
+
+// capacity tells the cluster what its services run on unless they say otherwise.
+func (c *Cluster) capacity(scope constructs.Construct, props Props) {
+	providers := jsii.Strings("FARGATE", "FARGATE_SPOT")
+	if props.Capacity.EC2 != nil {
+		// Fargate stays: ECS takes no provider away while services use it, and some may just be moving from there.
+		*providers = append(*providers, instances(scope, c, props).Name())
+	}
 	var strategy []*ecsclustercapacityproviders.EcsClusterCapacityProvidersDefaultCapacityProviderStrategy
-	for _, s := range props.Capacity.Shares() {
+	for _, s := range c.Strategy() {
 		strategy = append(strategy, &ecsclustercapacityproviders.EcsClusterCapacityProvidersDefaultCapacityProviderStrategy{
 			CapacityProvider: jsii.String(s.Provider), Base: jsii.Number(s.Base), Weight: jsii.Number(s.Weight),
 		})
 	}
 	c.Providers = ecsclustercapacityproviders.NewEcsClusterCapacityProviders(scope, jsii.String("capacity"), &ecsclustercapacityproviders.EcsClusterCapacityProvidersConfig{
 		ClusterName:                     c.Name,
-		CapacityProviders:               jsii.Strings("FARGATE", "FARGATE_SPOT"),
+		CapacityProviders:               providers,
 		DefaultCapacityProviderStrategy: strategy,
 	})
-	return c
 }
+
+// Strategy says on which capacity a service's tasks run.
+func (c *Cluster) Strategy() []Share { return c.Capacity.Shares(c.name) }

@@ -46,12 +46,12 @@ const (
 	securityHeadersOnly = "67f7725c-6f97-4210-82d7-5512b31e9d03"
 )
 
-// Domain is the name viewers use.
+// Domain is the names viewers use.
 type Domain struct {
-	// Name is the host, e.g. "shop.example.com".
-	Name string
-	// CertificateARN is its ACM certificate in us-east-1, the only region CloudFront takes them from.
-	CertificateARN string
+	// Names are the hosts, e.g. "shop.example.com", the site's first.
+	Names []string
+	// CertificateARN is their ACM certificate in us-east-1, the only region CloudFront takes them from.
+	CertificateARN *string
 }
 
 // Props describe a frontend.
@@ -62,10 +62,14 @@ type Props struct {
 	BucketName string
 	// AccountID is where the frontend is.
 	AccountID string
-	// Domain is the name viewers use. Defaults to the one CloudFront gives.
+	// Domain is the names viewers use. Defaults to the one CloudFront gives.
 	Domain *Domain
 	// Ingress is the services' load balancer.
 	Ingress *ingress.Ingress
+	// TimeoutSeconds is how long the slowest service may take to answer, 1 to 60.
+	TimeoutSeconds int
+	// Root is set when a service answers everything: then there is no site. Defaults to false.
+	Root bool
 	// Key encrypts the site bucket; its policy must let CloudFront use it.
 	Key kmskey.KmsKey
 	// AccessLogs receives the site bucket's access logs.
@@ -80,6 +84,7 @@ type Props struct {
 
 // Frontend is a distribution and its bucket.
 type Frontend struct {
+	// Bucket is nil where a service answers everything.
 	Bucket       *bucket.Bucket
 	Distribution cloudfrontdistribution.CloudfrontDistribution
 	// Host is the name viewers use.
@@ -89,9 +94,7 @@ type Frontend struct {
 // New makes a frontend.
 func New(scope constructs.Construct, id string, props Props) *Frontend {
 	scope = constructs.NewConstruct(scope, &id)
-	f := &Frontend{Bucket: bucket.New(scope, "site", bucket.Props{
-		Name: props.BucketName, Key: props.Key, AccessLogs: props.AccessLogs, PreventDestroy: props.PreventDestroy,
-	})}
+	f := &Frontend{}
 	edgeKey := key.New(scope, "edge-key", key.Props{
 		Name:        props.Name + "-edge",
 		Description: "Logs of CloudFront and its firewall",
@@ -99,23 +102,74 @@ func New(scope constructs.Construct, id string, props Props) *Frontend {
 		Grants:      []key.Grant{key.Logs(props.AccountID, "us-east-1")},
 		Provider:    props.Global,
 	})
-	f.distribution(scope, props, edgeKey)
-	f.Bucket.Allow(iam.Statement{
-		Sid:        "CloudFront",
-		Principals: iam.Service("cloudfront.amazonaws.com"),
-		Actions:    []string{"s3:GetObject"},
-		Resources:  []string{f.Bucket.ObjectsARN("")},
-		Conditions: []iam.Condition{{Test: "StringEquals", Variable: "aws:SourceArn", Values: []string{*f.Distribution.Arn()}}},
-	})
+	config := f.services(scope, props, edgeKey)
+	if !props.Root {
+		f.site(scope, props, config)
+	}
+	f.Distribution = cloudfrontdistribution.NewCloudfrontDistribution(scope, jsii.String("distribution"), config)
+	finding.Except(f.Distribution, exceptions(props)...)
+	if f.Bucket != nil {
+		f.Bucket.Allow(iam.Statement{
+			Sid:        "CloudFront",
+			Principals: iam.Service("cloudfront.amazonaws.com"),
+			Actions:    []string{"s3:GetObject"},
+			Resources:  []string{f.Bucket.ObjectsARN("")},
+			Conditions: []iam.Condition{{Test: "StringEquals", Variable: "aws:SourceArn", Values: []string{*f.Distribution.Arn()}}},
+		})
+	}
 	accessLogs(scope, props, f.Distribution, edgeKey)
 	f.Host = *f.Distribution.DomainName()
 	if props.Domain != nil {
-		f.Host = props.Domain.Name
+		f.Host = props.Domain.Names[0]
 	}
 	return f
 }
 
-func (f *Frontend) distribution(scope constructs.Construct, props Props, edgeKey kmskey.KmsKey) {
+// services configures a distribution that passes every request on to the services.
+func (f *Frontend) services(scope constructs.Construct, props Props, edgeKey kmskey.KmsKey) *cloudfrontdistribution.CloudfrontDistributionConfig {
+	config := &cloudfrontdistribution.CloudfrontDistributionConfig{
+		Comment:       &props.Name,
+		Enabled:       jsii.Bool(true),
+		IsIpv6Enabled: jsii.Bool(true),
+		HttpVersion:   jsii.String("http2and3"),
+		PriceClass:    jsii.String("PriceClass_100"),
+		WebAclId:      firewall(scope, props, edgeKey).Arn(),
+		Origin: []*cloudfrontdistribution.CloudfrontDistributionOrigin{{
+			OriginId:   jsii.String(apiOrigin),
+			DomainName: props.Ingress.LoadBalancer.DnsName(),
+			VpcOriginConfig: &cloudfrontdistribution.CloudfrontDistributionOriginVpcOriginConfig{
+				VpcOriginId:       vpcOrigin(scope, props).Id(),
+				OriginReadTimeout: jsii.Number(props.TimeoutSeconds),
+			},
+		}},
+		DefaultCacheBehavior: &cloudfrontdistribution.CloudfrontDistributionDefaultCacheBehavior{
+			TargetOriginId:          jsii.String(apiOrigin),
+			ViewerProtocolPolicy:    jsii.String("redirect-to-https"),
+			AllowedMethods:          everyMethod,
+			CachedMethods:           jsii.Strings("GET", "HEAD"),
+			Compress:                jsii.Bool(true),
+			CachePolicyId:           jsii.String(cachingDisabled),
+			OriginRequestPolicyId:   jsii.String(allViewer),
+			ResponseHeadersPolicyId: jsii.String(securityHeadersOnly),
+		},
+		Restrictions: &cloudfrontdistribution.CloudfrontDistributionRestrictions{
+			GeoRestriction: &cloudfrontdistribution.CloudfrontDistributionRestrictionsGeoRestriction{RestrictionType: jsii.String("none")},
+		},
+		ViewerCertificate: certificate(props.Domain),
+	}
+	if props.Domain != nil {
+		config.Aliases = jsii.Strings(props.Domain.Names...)
+	}
+	return config
+}
+
+var everyMethod = jsii.Strings("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+// site puts the single-page application before the services, which keep what is below APIPath.
+func (f *Frontend) site(scope constructs.Construct, props Props, config *cloudfrontdistribution.CloudfrontDistributionConfig) {
+	f.Bucket = bucket.New(scope, "site", bucket.Props{
+		Name: props.BucketName, Key: props.Key, AccessLogs: props.AccessLogs, PreventDestroy: props.PreventDestroy,
+	})
 	access := cloudfrontoriginaccesscontrol.NewCloudfrontOriginAccessControl(scope, jsii.String("access"), &cloudfrontoriginaccesscontrol.CloudfrontOriginAccessControlConfig{
 		Name:                          &props.Name,
 		Description:                   jsii.String("CloudFront signs its requests to the site bucket"),
@@ -130,73 +184,47 @@ func (f *Frontend) distribution(scope constructs.Construct, props Props, edgeKey
 		Code:    &spa,
 		Publish: jsii.Bool(true),
 	})
-	config := &cloudfrontdistribution.CloudfrontDistributionConfig{
-		Comment:           &props.Name,
-		Enabled:           jsii.Bool(true),
-		IsIpv6Enabled:     jsii.Bool(true),
-		HttpVersion:       jsii.String("http2and3"),
-		PriceClass:        jsii.String("PriceClass_100"),
-		DefaultRootObject: jsii.String("index.html"),
-		WebAclId:          firewall(scope, props, edgeKey).Arn(),
-		Origin: []*cloudfrontdistribution.CloudfrontDistributionOrigin{
-			{
-				OriginId:              jsii.String(siteOrigin),
-				DomainName:            f.Bucket.Resource.BucketRegionalDomainName(),
-				OriginAccessControlId: access.Id(),
-			},
-			{
-				OriginId:   jsii.String(apiOrigin),
-				DomainName: props.Ingress.LoadBalancer.DnsName(),
-				VpcOriginConfig: &cloudfrontdistribution.CloudfrontDistributionOriginVpcOriginConfig{
-					VpcOriginId: vpcOrigin(scope, props).Id(),
-				},
-			},
+	config.DefaultRootObject = jsii.String("index.html")
+	config.Origin = append([]*cloudfrontdistribution.CloudfrontDistributionOrigin{{
+		OriginId:              jsii.String(siteOrigin),
+		DomainName:            f.Bucket.Resource.BucketRegionalDomainName(),
+		OriginAccessControlId: access.Id(),
+	}}, config.Origin.([]*cloudfrontdistribution.CloudfrontDistributionOrigin)...)
+	config.DefaultCacheBehavior = &cloudfrontdistribution.CloudfrontDistributionDefaultCacheBehavior{
+		TargetOriginId:          jsii.String(siteOrigin),
+		ViewerProtocolPolicy:    jsii.String("redirect-to-https"),
+		AllowedMethods:          jsii.Strings("GET", "HEAD"),
+		CachedMethods:           jsii.Strings("GET", "HEAD"),
+		Compress:                jsii.Bool(true),
+		CachePolicyId:           jsii.String(cachingOptimized),
+		ResponseHeadersPolicyId: headers(scope, props, "pages", "no-cache").Id(),
+		FunctionAssociation: []*cloudfrontdistribution.CloudfrontDistributionDefaultCacheBehaviorFunctionAssociation{{
+			EventType: jsii.String("viewer-request"), FunctionArn: fallback.Arn(),
+		}},
+	}
+	config.OrderedCacheBehavior = []*cloudfrontdistribution.CloudfrontDistributionOrderedCacheBehavior{
+		{
+			PathPattern:             jsii.String(APIPath + "/*"),
+			TargetOriginId:          jsii.String(apiOrigin),
+			ViewerProtocolPolicy:    jsii.String("https-only"),
+			AllowedMethods:          everyMethod,
+			CachedMethods:           jsii.Strings("GET", "HEAD"),
+			Compress:                jsii.Bool(true),
+			CachePolicyId:           jsii.String(cachingDisabled),
+			OriginRequestPolicyId:   jsii.String(allViewer),
+			ResponseHeadersPolicyId: jsii.String(securityHeadersOnly),
 		},
-		DefaultCacheBehavior: &cloudfrontdistribution.CloudfrontDistributionDefaultCacheBehavior{
+		{
+			PathPattern:             jsii.String(assetsPath),
 			TargetOriginId:          jsii.String(siteOrigin),
 			ViewerProtocolPolicy:    jsii.String("redirect-to-https"),
 			AllowedMethods:          jsii.Strings("GET", "HEAD"),
 			CachedMethods:           jsii.Strings("GET", "HEAD"),
 			Compress:                jsii.Bool(true),
 			CachePolicyId:           jsii.String(cachingOptimized),
-			ResponseHeadersPolicyId: headers(scope, props, "pages", "no-cache").Id(),
-			FunctionAssociation: []*cloudfrontdistribution.CloudfrontDistributionDefaultCacheBehaviorFunctionAssociation{{
-				EventType: jsii.String("viewer-request"), FunctionArn: fallback.Arn(),
-			}},
+			ResponseHeadersPolicyId: headers(scope, props, "assets", "public, max-age=31536000, immutable").Id(),
 		},
-		OrderedCacheBehavior: []*cloudfrontdistribution.CloudfrontDistributionOrderedCacheBehavior{
-			{
-				PathPattern:             jsii.String(APIPath + "/*"),
-				TargetOriginId:          jsii.String(apiOrigin),
-				ViewerProtocolPolicy:    jsii.String("https-only"),
-				AllowedMethods:          jsii.Strings("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"),
-				CachedMethods:           jsii.Strings("GET", "HEAD"),
-				Compress:                jsii.Bool(true),
-				CachePolicyId:           jsii.String(cachingDisabled),
-				OriginRequestPolicyId:   jsii.String(allViewer),
-				ResponseHeadersPolicyId: jsii.String(securityHeadersOnly),
-			},
-			{
-				PathPattern:             jsii.String(assetsPath),
-				TargetOriginId:          jsii.String(siteOrigin),
-				ViewerProtocolPolicy:    jsii.String("redirect-to-https"),
-				AllowedMethods:          jsii.Strings("GET", "HEAD"),
-				CachedMethods:           jsii.Strings("GET", "HEAD"),
-				Compress:                jsii.Bool(true),
-				CachePolicyId:           jsii.String(cachingOptimized),
-				ResponseHeadersPolicyId: headers(scope, props, "assets", "public, max-age=31536000, immutable").Id(),
-			},
-		},
-		Restrictions: &cloudfrontdistribution.CloudfrontDistributionRestrictions{
-			GeoRestriction: &cloudfrontdistribution.CloudfrontDistributionRestrictionsGeoRestriction{RestrictionType: jsii.String("none")},
-		},
-		ViewerCertificate: certificate(props.Domain),
 	}
-	if props.Domain != nil {
-		config.Aliases = jsii.Strings(props.Domain.Name)
-	}
-	f.Distribution = cloudfrontdistribution.NewCloudfrontDistribution(scope, jsii.String("distribution"), config)
-	finding.Except(f.Distribution, exceptions(props)...)
 }
 
 func certificate(domain *Domain) *cloudfrontdistribution.CloudfrontDistributionViewerCertificate {
@@ -204,7 +232,7 @@ func certificate(domain *Domain) *cloudfrontdistribution.CloudfrontDistributionV
 		return &cloudfrontdistribution.CloudfrontDistributionViewerCertificate{CloudfrontDefaultCertificate: jsii.Bool(true)}
 	}
 	return &cloudfrontdistribution.CloudfrontDistributionViewerCertificate{
-		AcmCertificateArn:      jsii.String(domain.CertificateARN),
+		AcmCertificateArn:      domain.CertificateARN,
 		SslSupportMethod:       jsii.String("sni-only"),
 		MinimumProtocolVersion: jsii.String("TLSv1.2_2021"),
 	}

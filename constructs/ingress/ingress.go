@@ -12,6 +12,8 @@ import (
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/dataawsec2managedprefixlist"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/lb"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/lblistener"
+	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/lblistenerrule"
+	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/lbtargetgroup"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/securitygroup"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/vpcsecuritygroupingressrule"
 	"github.com/hashicorp/terraform-cdk-go/cdktf"
@@ -31,15 +33,28 @@ type Props struct {
 	// NetworkCIDR is the network's range: where plain HTTP is redirected from.
 	NetworkCIDR string
 	// CertificateARN is the ACM certificate, in the load balancer's region, of the name that viewers use. With one the
-	// listener speaks TLS and HTTP is redirected. Defaults to none: HTTP, inside the VPC only.
-	CertificateARN string
-	// Paths are the web services' paths by service name. No two overlap.
-	Paths map[string]string
+	// listener speaks TLS and HTTP is redirected. Defaults to nil: HTTP, inside the VPC only.
+	CertificateARN *string
+	// Routes are the web services' by service name. No request fits two of them.
+	Routes map[string]Route
+	// TimeoutSeconds is how long the slowest service may take to answer. At most 4000.
+	TimeoutSeconds int
 	// DeletionProtection makes AWS refuse to delete the load balancer. Defaults to false.
 	DeletionProtection bool
 	// AccessLogs receives a line for each request.
 	AccessLogs *bucket.Bucket
 }
+
+// Route says which requests reach a web service.
+type Route struct {
+	// Path is what the service answers under, itself and everything below it. Root is what no other route takes.
+	Path string
+	// Hosts are the only host names it answers for. Defaults to any.
+	Hosts []string
+}
+
+// Root is the path of everything.
+const Root = "/"
 
 // Ingress is a load balancer whose listener waits for the services' rules.
 type Ingress struct {
@@ -59,15 +74,11 @@ type Ingress struct {
 // New makes a load balancer.
 func New(scope constructs.Construct, id string, props Props) *Ingress {
 	scope = constructs.NewConstruct(scope, &id)
-	i := &Ingress{props: props, Port: 80, TLS: props.CertificateARN != ""}
+	i := &Ingress{props: props, Port: 80, TLS: props.CertificateARN != nil}
 	if i.TLS {
 		i.Port = 443
 	}
-	names := make([]string, 0, len(props.Paths))
-	for name := range props.Paths {
-		names = append(names, name)
-	}
-	i.priorities = Priorities(names)
+	i.priorities = Priorities(props.Routes)
 
 	i.securityGroup(scope)
 	i.LoadBalancer = lb.NewLb(scope, jsii.String("load-balancer"), &lb.LbConfig{
@@ -78,6 +89,7 @@ func New(scope constructs.Construct, id string, props Props) *Ingress {
 		SecurityGroups:           &[]*string{i.SecurityGroupID},
 		DropInvalidHeaderFields:  jsii.Bool(true),
 		DesyncMitigationMode:     jsii.String("defensive"),
+		IdleTimeout:              jsii.Number(max(idleTimeoutSeconds, props.TimeoutSeconds)),
 		EnableDeletionProtection: jsii.Bool(props.DeletionProtection),
 		AccessLogs: &lb.LbAccessLogs{
 			Bucket: props.AccessLogs.Resource.Id(), Prefix: jsii.String("alb"), Enabled: jsii.Bool(true),
@@ -91,10 +103,34 @@ func New(scope constructs.Construct, id string, props Props) *Ingress {
 	return i
 }
 
-// Rule returns the path patterns and the priority of a web service's rule.
-func (i *Ingress) Rule(service string) (patterns []string, priority int) {
-	path := i.props.Paths[service]
-	return []string{path, path + "/*"}, i.priorities[service]
+// idleTimeoutSeconds is AWS's default of how long a connection may stay silent.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
+const idleTimeoutSeconds = 60
+
+// Rule makes the rule that sends a web service's requests to its target group.
+func (i *Ingress) Rule(scope constructs.Construct, id, service string, target lbtargetgroup.LbTargetGroup) {
+	route := i.props.Routes[service]
+	patterns := []string{route.Path, route.Path + "/*"}
+	if route.Path == Root {
+		patterns = []string{"/*"}
+	}
+	conditions := []*lblistenerrule.LbListenerRuleCondition{{
+		PathPattern: &lblistenerrule.LbListenerRuleConditionPathPattern{Values: jsii.Strings(patterns...)},
+	}}
+	if len(route.Hosts) > 0 {
+		conditions = append(conditions, &lblistenerrule.LbListenerRuleCondition{
+			HostHeader: &lblistenerrule.LbListenerRuleConditionHostHeader{Values: jsii.Strings(route.Hosts...)},
+		})
+	}
+	lblistenerrule.NewLbListenerRule(scope, &id, &lblistenerrule.LbListenerRuleConfig{
+		ListenerArn: i.Listener.Arn(),
+		Priority:    jsii.Number(i.priorities[service]),
+		Condition:   conditions,
+		Action: []*lblistenerrule.LbListenerRuleAction{{
+			Type: jsii.String("forward"), TargetGroupArn: target.Arn(),
+		}},
+		Tags: &map[string]*string{"Name": &service},
+	})
 }
 
 func (i *Ingress) securityGroup(scope constructs.Construct) {
@@ -159,7 +195,7 @@ func (i *Ingress) listeners(scope constructs.Construct) {
 		LoadBalancerArn: i.LoadBalancer.Arn(),
 		Port:            jsii.Number(443),
 		Protocol:        jsii.String("HTTPS"),
-		CertificateArn:  &i.props.CertificateARN,
+		CertificateArn:  i.props.CertificateARN,
 		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
 		SslPolicy:     jsii.String("ELBSecurityPolicy-TLS13-1-2-2021-06"),
 		DefaultAction: notFound,

@@ -6,13 +6,26 @@ import (
 	"testing"
 )
 
+// paths are routes without hosts.
+func paths(names ...string) map[string]Route {
+	routes := map[string]Route{}
+	for _, name := range names {
+		routes[name] = Route{Path: "/api/" + name}
+	}
+	return routes
+}
+
 func TestPrioritiesAreUniqueAndWithinAWSLimits(t *testing.T) {
-	var names []string
+	routes := map[string]Route{}
 	for i := range 2000 { // many enough for hashes to meet
-		names = append(names, fmt.Sprintf("service-%d", i))
+		name := fmt.Sprintf("service-%d", i)
+		routes[name] = Route{Path: "/api/" + name}
+		if i%3 == 0 {
+			routes[name] = Route{Path: "/api/" + name, Hosts: []string{"a.example.com"}}
+		}
 	}
 	owners := map[int]string{}
-	for name, priority := range Priorities(names) {
+	for name, priority := range Priorities(routes) {
 		if priority < 1 || priority > MaxPriority {
 			t.Errorf("%s has priority %d", name, priority)
 		}
@@ -21,17 +34,32 @@ func TestPrioritiesAreUniqueAndWithinAWSLimits(t *testing.T) {
 		}
 		owners[priority] = name
 	}
-	if len(owners) != len(names) {
-		t.Errorf("%d priorities for %d names", len(owners), len(names))
+	if len(owners) != len(routes) {
+		t.Errorf("%d priorities for %d names", len(owners), len(routes))
 	}
 }
 
 func TestPrioritiesStayWhenAServiceComesOrGoes(t *testing.T) {
-	before := Priorities([]string{"catalog", "orders"})
-	after := Priorities([]string{"orders", "basket", "catalog"})
+	before := Priorities(paths("catalog", "orders"))
+	after := Priorities(paths("orders", "basket", "catalog"))
 	delete(after, "basket")
 	if !maps.Equal(before, after) {
 		t.Errorf("before %v, after %v", before, after)
+	}
+}
+
+func TestTheNarrowerRouteComesFirst(t *testing.T) {
+	for i := range 200 { // whatever the names' hashes
+		narrow, wide, hosted, root := fmt.Sprint("n", i), fmt.Sprint("w", i), fmt.Sprint("h", i), fmt.Sprint("r", i)
+		p := Priorities(map[string]Route{
+			narrow: {Path: "/api/a", Hosts: []string{"a.example.com"}},
+			wide:   {Path: "/api/a"},
+			hosted: {Path: Root, Hosts: []string{"a.example.com"}},
+			root:   {Path: Root},
+		})
+		if p[narrow] >= p[wide] || p[wide] >= p[hosted] || p[hosted] >= p[root] {
+			t.Fatalf("%v", p)
+		}
 	}
 }
 

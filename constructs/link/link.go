@@ -1,7 +1,7 @@
 // Package link is the security model: what a service gets from using something.
 //
 //	queue.Send() \
-//	database.Connect() > Link -> service.Props.Links -> task role, security-group rules, environment variables
+//	database.Write() > Link -> service.Props.Links -> task role, security-group rules, environment variables
 //	service.Call() /
 //
 // Whatever can be used says here what using it takes. Nobody writes a policy by hand, so nobody writes a wide one.

@@ -175,6 +175,8 @@ func alarm(scope constructs.Construct, props Props, a Alarm, notify *[]*string) 
 		config.Period = jsii.Number(a.PeriodSeconds)
 		if isPercentile(a.Metric.Statistic) {
 			config.ExtendedStatistic = &a.Metric.Statistic
+			// One slow request at night is no trend.
+			config.EvaluateLowSampleCountPercentiles = jsii.String("ignore")
 		} else {
 			config.Statistic = &a.Metric.Statistic
 		}

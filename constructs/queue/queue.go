@@ -1,18 +1,17 @@
 // Package queue makes an SQS queue and the queue its dead letters go to.
 //
-//	sender -> aws_sqs_queue -(after MaxReceives)-> aws_sqs_queue "…-dead"
-//	              |
-//	           consumer
+//	sender, topic -> aws_sqs_queue -(after MaxReceives)-> aws_sqs_queue "…-dead"
+//	                     |
+//	                  consumer
 package queue
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/kmskey"
-	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/sqsqueue"
-	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/sqsqueuepolicy"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/sqsqueueredriveallowpolicy"
 
 	"aws-microservices/constructs/iam"
@@ -27,6 +26,14 @@ type Props struct {
 	Name string
 	// Prefix goes before the name, e.g. "shop-dev".
 	Prefix string
+	// FIFO keeps messages of the same group in order and drops repetitions. Defaults to false: any order, at least once.
+	//
+	// The sender gives each message a group, e.g. the order it is about. A group's next message waits until the one before
+	// was deleted or is a dead letter; consumers work on different groups side by side. A message with the body of one that
+	// was sent to the same group within five minutes is dropped, unless each has a deduplication id. A dead letter lost its
+	// place: redriven, it comes after those that once followed it.
+	// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
+	FIFO bool
 	// RetentionDays is how long a message waits to be consumed.
 	// Defaults to 4, the SQS default. At most 14.
 	RetentionDays int
@@ -41,25 +48,38 @@ type Props struct {
 
 // Queue is a queue with its dead letters.
 type Queue struct {
-	Resource sqsqueue.SqsQueue
-	Dead     sqsqueue.SqsQueue
+	guarded
+	// ID is the queue's name in its environment.
+	ID string
+	// Dead is where the messages go that failed every try.
+	Dead *Dead
+	// FIFO tells whether both queues keep the order: only a topic that does so too can send to them.
+	FIFO bool
 
-	props Props
+	keyARN *string
 }
 
 // New makes a queue.
 func New(scope constructs.Construct, id string, props Props) *Queue {
 	scope = constructs.NewConstruct(scope, &id)
 	props.defaults()
-	q := &Queue{props: props}
-	// A dead letter keeps the age it had: the longest retention leaves time to look at it.
-	q.Dead = sqsQueue(scope, "dead", props, props.Name+"-dead", 14, nil)
-	q.Resource = sqsQueue(scope, "queue", props, props.Name, props.RetentionDays,
-		document(redrivePolicy{DeadLetterTargetArn: *q.Dead.Arn(), MaxReceiveCount: props.MaxReceives}))
+	q := &Queue{ID: props.Name, FIFO: props.FIFO, keyARN: props.Key.Arn()}
+	q.Dead = NewDead(scope, "dead", DeadProps{
+		Name: props.Name, Prefix: props.Prefix, FIFO: props.FIFO,
+		VisibilityTimeoutSeconds: props.VisibilityTimeoutSeconds, Key: props.Key,
+	})
+	q.guarded = guard(scope, "queue", settings{
+		name:                     queueName(props.Prefix, props.Name, props.FIFO),
+		fifo:                     props.FIFO,
+		retentionDays:            props.RetentionDays,
+		visibilityTimeoutSeconds: props.VisibilityTimeoutSeconds,
+		redrive:                  document(redrivePolicy{DeadLetterTargetArn: *q.Dead.ARN, MaxReceiveCount: props.MaxReceives}),
+		keyARN:                   q.keyARN,
+	})
 	sqsqueueredriveallowpolicy.NewSqsQueueRedriveAllowPolicy(scope, jsii.String("redrive-allow"), &sqsqueueredriveallowpolicy.SqsQueueRedriveAllowPolicyConfig{
-		QueueUrl: q.Dead.Url(),
+		QueueUrl: q.Dead.URL,
 		RedriveAllowPolicy: document(redriveAllowPolicy{
-			RedrivePermission: "byQueue", SourceQueueArns: []string{*q.Resource.Arn()},
+			RedrivePermission: "byQueue", SourceQueueArns: []string{*q.ARN},
 		}),
 	})
 	return q
@@ -98,40 +118,33 @@ func (p *Props) defaults() {
 	}
 }
 
-// sqsQueue makes one of the two queues, reached over TLS only.
-func sqsQueue(scope constructs.Construct, id string, props Props, name string, retentionDays int, redrive *string) sqsqueue.SqsQueue {
-	const day = 24 * 60 * 60
-	q := sqsqueue.NewSqsQueue(scope, &id, &sqsqueue.SqsQueueConfig{
-		Name:                     jsii.String(props.Prefix + "-" + name),
-		KmsMasterKeyId:           props.Key.Arn(),
-		MessageRetentionSeconds:  jsii.Number(retentionDays * day),
-		VisibilityTimeoutSeconds: jsii.Number(props.VisibilityTimeoutSeconds),
-		// Long polling: a consumer waits for a message instead of asking again and again.
-		ReceiveWaitTimeSeconds: jsii.Number(20),
-		RedrivePolicy:          redrive,
-	})
-	policy := iam.NewDocument(scope, id+"-document", iam.Statement{
-		Sid:        "TLSOnly",
-		Deny:       true,
-		Principals: iam.Anyone(),
-		Actions:    []string{"sqs:*"},
-		Resources:  []string{*q.Arn()},
-		Conditions: []iam.Condition{{Test: "Bool", Variable: "aws:SecureTransport", Values: []string{"false"}}},
-	})
-	sqsqueuepolicy.NewSqsQueuePolicy(scope, jsii.String(id+"-policy"), &sqsqueuepolicy.SqsQueuePolicyConfig{
-		QueueUrl: q.Url(), Policy: policy.Json(),
-	})
-	return q
-}
-
 // Send is the link of a service that sends to the queue.
 func (q *Queue) Send() link.Link {
 	return q.link("sends", "sqs:SendMessage", "sqs:GetQueueAttributes")
 }
 
-// Consume is the link of a worker that receives from the queue.
-func (q *Queue) Consume() link.Link {
-	return q.link("consumes", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
+// Consumer is the worker that receives from the queue. There is one: each message reaches only one.
+type Consumer struct {
+	// Service is the worker's name: where messages grow old while it is deployed, the deployment is rolled back.
+	Service string
+	// MaxWaitSeconds is how old the oldest message may become. Defaults to 600.
+	MaxWaitSeconds int
+}
+
+// Consume is the link of the worker that receives from the queue.
+func (q *Queue) Consume(c Consumer) link.Link {
+	if c.MaxWaitSeconds == 0 {
+		c.MaxWaitSeconds = 600
+	}
+	l := q.link("consumes", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
+	l.Alarms = []monitoring.Alarm{{
+		ID: q.ID + "-age",
+		Description: fmt.Sprintf("The oldest message of %s waits for more than %d seconds: %s is down or too slow",
+			q.ID, c.MaxWaitSeconds, c.Service),
+		Metric:     metric(q.Name, "ApproximateAgeOfOldestMessage", "Maximum", ""),
+		Comparison: monitoring.Above, Threshold: float64(c.MaxWaitSeconds), RollsBack: c.Service,
+	}}
+	return l
 }
 
 func (q *Queue) link(verb string, actions ...string) link.Link {
@@ -141,50 +154,42 @@ func (q *Queue) link(verb string, actions ...string) link.Link {
 		keyActions = append(keyActions, "kms:GenerateDataKey")
 	}
 	return link.Link{
-		Name: verb + "-" + q.props.Name,
+		Name: verb + "-" + q.ID,
 		Statements: []iam.Statement{
-			{Sid: "Queue", Actions: actions, Resources: []string{*q.Resource.Arn()}},
-			{Sid: "QueueKey", Actions: keyActions, Resources: []string{*q.props.Key.Arn()}, Conditions: []iam.Condition{{
-				Test: "StringEquals", Variable: "kms:EncryptionContext:aws:sqs:arn", Values: []string{*q.Resource.Arn()},
+			{Sid: "Queue", Actions: actions, Resources: []string{*q.ARN}},
+			{Sid: "QueueKey", Actions: keyActions, Resources: []string{*q.keyARN}, Conditions: []iam.Condition{{
+				Test: "StringEquals", Variable: "kms:EncryptionContext:aws:sqs:arn", Values: []string{*q.ARN},
 			}}},
 		},
-		Environment: map[string]string{link.Variable("queue", q.props.Name, "url"): *q.Resource.Url()},
+		Environment: map[string]string{link.Variable("queue", q.ID, "url"): *q.URL},
 	}
 }
 
-// Alarms are the queue's: something died, or nobody keeps up.
+// Alarms are the queue's: something died. Whether anybody keeps up is for its consumer's link to say.
 func (q *Queue) Alarms() []monitoring.Alarm {
-	return []monitoring.Alarm{
-		{
-			ID:          q.props.Name + "-dead-letters",
-			Description: "Messages of " + q.props.Name + " failed every try: read the consumer's log, mend it, redrive them",
-			Metric:      q.metric(q.Dead, "ApproximateNumberOfMessagesVisible", "Maximum", "dead"),
-			Comparison:  monitoring.Above, Threshold: 0, Periods: 1,
-		},
-		{
-			ID:          q.props.Name + "-age",
-			Description: "The oldest message of " + q.props.Name + " waits for more than ten minutes: its consumer is down or too slow",
-			Metric:      q.metric(q.Resource, "ApproximateAgeOfOldestMessage", "Maximum", ""),
-			Comparison:  monitoring.Above, Threshold: 600,
-		},
-	}
+	return []monitoring.Alarm{{
+		ID:          q.ID + "-dead-letters",
+		Description: "Messages of " + q.ID + " failed every try: read the consumer's log, mend it, redrive them",
+		Metric:      metric(q.Dead.Name, "ApproximateNumberOfMessagesVisible", "Maximum", "dead"),
+		Comparison:  monitoring.Above, Threshold: 0, Periods: 1,
+	}}
 }
 
 // Graphs are the queue's part of the dashboard.
 func (q *Queue) Graphs() []monitoring.Graph {
 	return []monitoring.Graph{{
-		Title: "Queue " + q.props.Name,
+		Title: "Queue " + q.ID,
 		Metrics: []monitoring.Metric{
-			q.metric(q.Resource, "ApproximateNumberOfMessagesVisible", "Maximum", "waiting"),
-			q.metric(q.Resource, "NumberOfMessagesDeleted", "Sum", "done"),
-			q.metric(q.Dead, "ApproximateNumberOfMessagesVisible", "Maximum", "dead"),
+			metric(q.Name, "ApproximateNumberOfMessagesVisible", "Maximum", "waiting"),
+			metric(q.Name, "NumberOfMessagesDeleted", "Sum", "done"),
+			metric(q.Dead.Name, "ApproximateNumberOfMessagesVisible", "Maximum", "dead"),
 		},
 	}}
 }
 
-func (q *Queue) metric(queue sqsqueue.SqsQueue, name, statistic, label string) monitoring.Metric {
+func metric(queueName *string, name, statistic, label string) monitoring.Metric {
 	return monitoring.Metric{
 		Namespace: "AWS/SQS", Name: name, Statistic: statistic, Label: label,
-		Dimensions: map[string]string{"QueueName": *queue.Name()},
+		Dimensions: map[string]string{"QueueName": *queueName},
 	}
 }

@@ -1,6 +1,6 @@
 // Package registry makes the ECR repositories that every environment pulls from.
 //
-//	a repository for each service <- scan on push, lifecycle, pull policy for the environments' accounts
+//	a repository for each image <- scan on push, lifecycle, pull policy for the environments' accounts
 package registry
 
 import (
@@ -29,15 +29,15 @@ const (
 type Props struct {
 	// Prefix goes before the service's name, e.g. "shop" for "shop/orders".
 	Prefix string
-	// Services are the repositories' names.
-	Services []string
+	// Images are the repositories' names: the services', and those of their sidecars.
+	Images []string
 	// PullAccounts are the accounts whose tasks pull.
 	PullAccounts []string
 	// Key encrypts the images.
 	Key kmskey.KmsKey
 }
 
-// Registry is the repositories by service.
+// Registry is the repositories by image.
 type Registry struct {
 	Repositories map[string]ecrrepository.EcrRepository
 }
@@ -47,9 +47,9 @@ func Name(prefix, service string) string {
 	return prefix + "/" + service
 }
 
-// URL returns the address of a service's repository.
-func URL(accountID, region, prefix, service string) string {
-	return fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s", accountID, region, Name(prefix, service))
+// URL returns the address that a platform's repositories are under.
+func URL(accountID, region, prefix string) string {
+	return fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s", accountID, region, prefix)
 }
 
 // ARN returns the ARN of a service's repository.
@@ -61,8 +61,8 @@ func ARN(accountID, region, prefix, service string) string {
 func New(scope constructs.Construct, id string, props Props) *Registry {
 	scope = constructs.NewConstruct(scope, &id)
 	r := &Registry{Repositories: map[string]ecrrepository.EcrRepository{}}
-	for _, service := range props.Services {
-		r.Repositories[service] = repository(constructs.NewConstruct(scope, jsii.String(service)), props, service)
+	for _, image := range props.Images {
+		r.Repositories[image] = repository(constructs.NewConstruct(scope, jsii.String(image)), props, image)
 	}
 	return r
 }

@@ -13,7 +13,7 @@ func TestReleasesOutliveCommitsAndUntaggedImagesGo(t *testing.T) {
 }
 
 func TestARepositoryIsNamedTheSameEverywhere(t *testing.T) {
-	if got, want := URL("111122223333", "eu-west-1", "shop", "orders"), "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/orders"; got != want {
+	if got, want := URL("111122223333", "eu-west-1", "shop"), "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got, want := ARN("111122223333", "eu-west-1", "shop", "orders"), "arn:aws:ecr:eu-west-1:111122223333:repository/shop/orders"; got != want {

@@ -5,8 +5,6 @@ import (
 
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
-	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/lblistenerrule"
-	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/lbtargetgroup"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/securitygroup"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/vpcsecuritygroupegressrule"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/vpcsecuritygroupingressrule"
@@ -27,10 +25,10 @@ func (s *Service) connections(scope constructs.Construct) {
 		Tags:        &map[string]*string{"Name": jsii.String(name + "-service")},
 	})
 	s.SecurityGroupID = s.SecurityGroup.Id()
-	if p.Kind == Job {
+	if !p.Kind.LongRunning() {
 		finding.Except(s.SecurityGroup, finding.Exception{
 			ID:      "CKV2_AWS_5",
-			Reason:  "the schedule attaches the group to each task it starts; the check does not follow schedules",
+			Reason:  "the group is attached to each task that is started; the check sees services only",
 			Expires: "2027-11-30",
 		})
 	}
@@ -85,47 +83,4 @@ func connect(scope constructs.Construct, name string, from, to link.Peer) {
 		FromPort:                  jsii.Number(to.Port),
 		ToPort:                    jsii.Number(to.Port),
 	})
-}
-
-// target puts the service behind the load balancer.
-func (s *Service) target(scope constructs.Construct) {
-	p := s.props
-	s.TargetGroup = lbtargetgroup.NewLbTargetGroup(scope, jsii.String("target-group"), &lbtargetgroup.LbTargetGroupConfig{
-		Name:                jsii.String(fmt.Sprintf("%s-%s", p.Prefix, p.Name)),
-		VpcId:               p.Network.VPCID,
-		TargetType:          jsii.String("ip"),
-		Protocol:            jsii.String("HTTP"),
-		Port:                jsii.Number(p.Port),
-		DeregistrationDelay: jsii.String(fmt.Sprint(deregistrationDelaySeconds)),
-		// Slow tasks get fewer requests.
-		LoadBalancingAlgorithmType: jsii.String("least_outstanding_requests"),
-		HealthCheck: &lbtargetgroup.LbTargetGroupHealthCheck{
-			Enabled:            jsii.Bool(true),
-			Path:               &p.HealthPath,
-			Matcher:            jsii.String("200"),
-			Interval:           jsii.Number(10),
-			Timeout:            jsii.Number(5),
-			HealthyThreshold:   jsii.Number(2),
-			UnhealthyThreshold: jsii.Number(3),
-		},
-	})
-	finding.Except(s.TargetGroup, finding.Exception{
-		ID:      "CKV_AWS_378",
-		Reason:  "TLS ends at the load balancer: from there to the task nothing but these two security groups gets through",
-		Expires: "2027-11-30",
-	})
-	patterns, priority := p.Ingress.Rule(p.Name)
-	lblistenerrule.NewLbListenerRule(scope, jsii.String("listener-rule"), &lblistenerrule.LbListenerRuleConfig{
-		ListenerArn: p.Ingress.Listener.Arn(),
-		Priority:    jsii.Number(priority),
-		Condition: []*lblistenerrule.LbListenerRuleCondition{{
-			PathPattern: &lblistenerrule.LbListenerRuleConditionPathPattern{Values: jsii.Strings(patterns...)},
-		}},
-		Action: []*lblistenerrule.LbListenerRuleAction{{
-			Type: jsii.String("forward"), TargetGroupArn: s.TargetGroup.Arn(),
-		}},
-		Tags: &map[string]*string{"Name": &p.Name},
-	})
-	connect(scope, "ingress", link.Peer{Name: "the load balancer", SecurityGroupID: p.Ingress.SecurityGroupID},
-		link.Peer{Name: "service " + p.Name, SecurityGroupID: s.SecurityGroupID, Port: p.Port})
 }

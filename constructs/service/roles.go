@@ -29,7 +29,13 @@ func taskRole(scope constructs.Construct, p Props) iamrole.IamRole {
 			Actions:   []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
 			Resources: []string{*p.Cluster.ExecLog.Arn() + ":*"},
 		},
-		{Sid: "ExecKey", Actions: []string{"kms:Decrypt"}, Resources: []string{*p.Cluster.Key.Arn()}},
+		{
+			// Only what a session encrypts, and not the messages, objects and secrets that the key encrypts too.
+			// https://github.com/aws/amazon-ssm-agent/blob/mainline/agent/session/crypto/crypto.go
+			Sid: "ExecKey", Actions: []string{"kms:Decrypt"}, Resources: []string{*p.Cluster.Key.Arn()}, Conditions: []iam.Condition{{
+				Test: "Null", Variable: "kms:EncryptionContext:aws:ssm:TargetId", Values: []string{"false"},
+			}},
+		},
 	}
 	for i, l := range p.Links {
 		for _, statement := range l.Statements {
@@ -61,7 +67,7 @@ func executionRole(scope constructs.Construct, p Props, log cloudwatchloggroup.C
 			{
 				Sid:       "Pull",
 				Actions:   []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
-				Resources: []string{p.RepositoryARN},
+				Resources: p.RepositoryARNs,
 			},
 			{Sid: "Log", Actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resources: []string{*log.Arn() + ":*"}},
 		},

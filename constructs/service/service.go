@@ -2,7 +2,7 @@
 //
 //	                      image parameter (SSM)
 //	                              |
-//	links -> task role, rules -> task definition -> aws_ecs_service (Web, Internal, Worker)  or  schedule (Job)
+//	links -> task role, rules -> task definition -> aws_ecs_service (Web, Internal, Worker), schedule (Job)
 //	                              |
 //	                      log group /ecs/<service>
 package service
@@ -10,6 +10,7 @@ package service
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -28,6 +29,8 @@ import (
 	"aws-microservices/constructs/link"
 	"aws-microservices/constructs/logging"
 	"aws-microservices/constructs/network"
+	"aws-microservices/constructs/queue"
+	"aws-microservices/constructs/sleep"
 	"aws-microservices/internal/finding"
 )
 
@@ -43,18 +46,21 @@ const (
 	Worker Kind = "worker"
 	// Job runs to its end on a schedule.
 	Job Kind = "job"
+	// Task runs to its end when somebody starts it, e.g. a database migration that a pipeline waits for.
+	Task Kind = "task"
 )
+
+// Kinds are all of them.
+var Kinds = []Kind{Web, Internal, Worker, Job, Task}
 
 // Listens tells whether services of the kind answer requests.
 func (k Kind) Listens() bool { return k == Web || k == Internal }
 
-const (
-	portName = "http"
-	// stopTimeoutSeconds is how long a task may finish its work after SIGTERM; the target group stops sending requests
-	// to it in less.
-	stopTimeoutSeconds         = 30
-	deregistrationDelaySeconds = 20
-)
+// LongRunning tells whether tasks of the kind run all the time, as an ECS service.
+func (k Kind) LongRunning() bool { return k == Web || k == Internal || k == Worker }
+
+// portName names the service's port for Service Connect.
+const portName = "http"
 
 // Props describe a service.
 type Props struct {
@@ -64,22 +70,35 @@ type Props struct {
 	Prefix string
 	// ImageParameter is the SSM parameter that holds the image the service runs, e.g. "/shop/dev/orders/image".
 	ImageParameter string
-	// Repository is the URL of the service's ECR repository; RepositoryARN its ARN.
-	Repository, RepositoryARN string
+	// RunParameter is the SSM parameter that says how a Task is started, e.g. "/shop/dev/migrate/run".
+	RunParameter string
+	// Registry is where the platform's repositories are, without the last part: "…amazonaws.com/shop". RepositoryARNs are
+	// the ARNs of those that the service's images come from.
+	Registry       string
+	RepositoryARNs []string
 	// AccountID and Region are where the service runs.
 	AccountID, Region string
 	Kind              Kind
 	// Schedule is when a Job runs: an EventBridge expression in UTC, e.g. "cron(0 2 * * ? *)".
 	// https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 	Schedule string
+	// Container says how the image is run.
+	Container Container
+	// Requests say how a Web or Internal service answers.
+	Requests Requests
+	// Named lets services that call a Web service reach it by its name. An Internal one always has it. Defaults to false.
+	Named bool
 	// CPU in units of 1/1024 vCPU, and memory: a pair that CheckSize accepts.
 	CPU, MemoryMiB int
-	// MinTasks and MaxTasks bound the number of tasks. Not for a Job.
+	// MinTasks and MaxTasks bound the number of tasks. Not for a Job or a Task.
 	MinTasks, MaxTasks int
-	// Port is where the container listens. Defaults to 8080.
-	Port int
-	// HealthPath answers 200 when a task can serve. Defaults to "/healthz".
-	HealthPath string
+	// Scheduled are times at which other bounds begin to hold. Defaults to none.
+	Scheduled []Scheduled
+	// Sleep is when no task runs. Defaults to never.
+	Sleep *sleep.Hours
+	// Queue is what a Worker consumes, Backlog how fast it must.
+	Queue   *queue.Queue
+	Backlog Backlog
 	// Links are what the service uses. Defaults to nothing.
 	Links []link.Link
 	// Internet lets the service open TLS connections to any address; the network needs NAT for it. Defaults to false.
@@ -89,25 +108,28 @@ type Props struct {
 	Network *network.Network
 	// Ingress is the load balancer of a Web service.
 	Ingress *ingress.Ingress
-	// Key encrypts the service's log.
+	// Key encrypts the service's log and a Job's dead letters.
 	Key kmskey.KmsKey
 	// LogRetentionDays is how long the service's log is kept.
 	LogRetentionDays int
 }
 
-// Service is an ECS service, or the scheduled task of a Job.
+// Service is an ECS service, the scheduled task of a Job, or a Task that waits to be started.
 type Service struct {
 	TaskDefinition ecstaskdefinition.EcsTaskDefinition
 	TaskRole       iamrole.IamRole
+	ExecutionRole  iamrole.IamRole
 	SecurityGroup  securitygroup.SecurityGroup
 	// SecurityGroupID is its id, read once: each reading is a round trip to jsii.
 	SecurityGroupID *string
 	Image           ssmparameter.SsmParameter
 	LogGroup        cloudwatchloggroup.CloudwatchLogGroup
-	// Resource is nil for a Job.
+	// Resource is nil for a Job and a Task.
 	Resource ecsservice.EcsService
 	// TargetGroup is nil but for a Web service.
 	TargetGroup lbtargetgroup.LbTargetGroup
+	// DeadLetters is nil but for a Job.
+	DeadLetters *queue.Dead
 
 	props Props
 }
@@ -115,12 +137,8 @@ type Service struct {
 // New makes a service.
 func New(scope constructs.Construct, id string, props Props) *Service {
 	scope = constructs.NewConstruct(scope, &id)
-	if props.Port == 0 {
-		props.Port = 8080
-	}
-	if props.HealthPath == "" {
-		props.HealthPath = "/healthz"
-	}
+	props.Requests = props.Requests.withDefaults()
+	props.Container = props.Container.withDefaults(props.Kind, props.Requests)
 	s := &Service{props: props}
 	s.LogGroup = logging.NewGroup(scope, "log-group", logging.GroupProps{
 		Name: "/ecs/" + props.Name, RetentionDays: props.LogRetentionDays, Key: props.Key,
@@ -128,11 +146,14 @@ func New(scope constructs.Construct, id string, props Props) *Service {
 	s.image(scope)
 	s.connections(scope)
 	s.taskDefinition(scope)
-	if props.Kind == Job {
+	switch props.Kind {
+	case Job:
 		s.schedule(scope)
 		return s
-	}
-	if props.Kind == Web {
+	case Task:
+		s.run(scope)
+		return s
+	case Web:
 		s.target(scope)
 	}
 	s.service(scope)
@@ -148,7 +169,7 @@ func (s *Service) image(scope constructs.Construct) {
 		Description: jsii.String("The image " + s.props.Name + " runs; written by releases"),
 		Type:        jsii.String("String"),
 		// Until the first release.
-		InsecureValue: jsii.String(s.props.Repository + ":latest"),
+		InsecureValue: jsii.String(fmt.Sprintf("%s/%s:latest", s.props.Registry, s.props.Name)),
 		Lifecycle:     &cdktf.TerraformResourceLifecycle{IgnoreChanges: jsii.Strings("insecure_value")},
 	})
 	finding.Except(s.Image, finding.Exception{
@@ -165,125 +186,45 @@ func (s *Service) taskDefinition(scope constructs.Construct) {
 		"SERVICE_NAME": p.Name,
 	}
 	if p.Kind.Listens() {
-		environment["PORT"] = fmt.Sprint(p.Port)
+		environment["PORT"] = fmt.Sprint(p.Container.Port)
 	}
 	for _, l := range p.Links {
 		maps.Copy(environment, l.Environment)
 	}
-	var scratch []*ecstaskdefinition.EcsTaskDefinitionVolume
-	for _, v := range volumes {
-		scratch = append(scratch, &ecstaskdefinition.EcsTaskDefinitionVolume{Name: jsii.String(v.name)})
-	}
+	maps.Copy(environment, p.Container.Environment)
 	s.TaskRole = taskRole(scope, p)
-	s.TaskDefinition = ecstaskdefinition.NewEcsTaskDefinition(scope, jsii.String("task-definition"), &ecstaskdefinition.EcsTaskDefinitionConfig{
-		Family:                  jsii.String(p.Prefix + "-" + p.Name),
-		RequiresCompatibilities: jsii.Strings("FARGATE"),
+	s.ExecutionRole = executionRole(scope, p, s.LogGroup)
+	compatibility := "FARGATE"
+	if p.Cluster.Capacity.EC2 != nil {
+		compatibility = "EC2"
+	}
+	config := &ecstaskdefinition.EcsTaskDefinitionConfig{
+		Family:                  jsii.String(p.family()),
+		RequiresCompatibilities: jsii.Strings(compatibility),
 		NetworkMode:             jsii.String("awsvpc"),
 		Cpu:                     jsii.String(fmt.Sprint(p.CPU)),
 		Memory:                  jsii.String(fmt.Sprint(p.MemoryMiB)),
 		RuntimePlatform: &ecstaskdefinition.EcsTaskDefinitionRuntimePlatform{
-			OperatingSystemFamily: jsii.String("LINUX"), CpuArchitecture: jsii.String("X86_64"),
+			OperatingSystemFamily: jsii.String("LINUX"), CpuArchitecture: jsii.String(string(p.Container.Architecture)),
 		},
-		ExecutionRoleArn:     executionRole(scope, p, s.LogGroup).Arn(),
+		ExecutionRoleArn:     s.ExecutionRole.Arn(),
 		TaskRoleArn:          s.TaskRole.Arn(),
-		Volume:               scratch,
-		ContainerDefinitions: jsii.String(containerJSON(p, *s.Image.InsecureValue(), p.Region, *s.LogGroup.Name(), environment)),
+		ContainerDefinitions: jsii.String(p.containerJSON(*s.Image.InsecureValue(), *s.LogGroup.Name(), environment)),
 		// A release registers a revision of its own: the newest one counts, not the one Terraform made.
 		TrackLatest: jsii.Bool(true),
-	})
+	}
+	var scratch []*ecstaskdefinition.EcsTaskDefinitionVolume
+	for _, name := range slices.Sorted(maps.Keys(p.Container.volumes())) {
+		scratch = append(scratch, &ecstaskdefinition.EcsTaskDefinitionVolume{Name: jsii.String(name)})
+	}
+	config.Volume = scratch
+	if p.Container.EphemeralStorageGiB > 0 {
+		config.EphemeralStorage = &ecstaskdefinition.EcsTaskDefinitionEphemeralStorage{
+			SizeInGib: jsii.Number(p.Container.EphemeralStorageGiB),
+		}
+	}
+	s.TaskDefinition = ecstaskdefinition.NewEcsTaskDefinition(scope, jsii.String("task-definition"), config)
 }
 
-// service makes the ECS service, which keeps the number of tasks and replaces them when the task definition changes.
-func (s *Service) service(scope constructs.Construct) {
-	p := s.props
-	var strategy []*ecsservice.EcsServiceCapacityProviderStrategy
-	for _, share := range p.Cluster.Capacity.Shares() {
-		strategy = append(strategy, &ecsservice.EcsServiceCapacityProviderStrategy{
-			CapacityProvider: jsii.String(share.Provider), Base: jsii.Number(share.Base), Weight: jsii.Number(share.Weight),
-		})
-	}
-	config := &ecsservice.EcsServiceConfig{
-		Name:                            &p.Name,
-		Cluster:                         p.Cluster.ARN,
-		TaskDefinition:                  s.TaskDefinition.Arn(),
-		DesiredCount:                    jsii.Number(p.MinTasks),
-		CapacityProviderStrategy:        strategy,
-		PlatformVersion:                 jsii.String("LATEST"),
-		DeploymentMinimumHealthyPercent: jsii.Number(100),
-		DeploymentMaximumPercent:        jsii.Number(200),
-		DeploymentCircuitBreaker: &ecsservice.EcsServiceDeploymentCircuitBreaker{
-			Enable: jsii.Bool(true), Rollback: jsii.Bool(true),
-		},
-		AvailabilityZoneRebalancing: jsii.String("ENABLED"),
-		EnableExecuteCommand:        jsii.Bool(true),
-		EnableEcsManagedTags:        jsii.Bool(true),
-		PropagateTags:               jsii.String("SERVICE"),
-		NetworkConfiguration: &ecsservice.EcsServiceNetworkConfiguration{
-			Subnets:        p.Network.PrivateSubnetIDs,
-			SecurityGroups: &[]*string{s.SecurityGroupID},
-			AssignPublicIp: jsii.Bool(false),
-		},
-		ServiceConnectConfiguration: s.serviceConnect(),
-		// Autoscaling owns the number of tasks once the service is there.
-		Lifecycle: &cdktf.TerraformResourceLifecycle{IgnoreChanges: jsii.Strings("desired_count")},
-		DependsOn: s.prerequisites(),
-	}
-	if s.TargetGroup != nil {
-		config.LoadBalancer = []*ecsservice.EcsServiceLoadBalancer{{
-			TargetGroupArn: s.TargetGroup.Arn(), ContainerName: &p.Name, ContainerPort: jsii.Number(p.Port),
-		}}
-		config.HealthCheckGracePeriodSeconds = jsii.Number(60)
-	}
-	s.Resource = ecsservice.NewEcsService(scope, jsii.String("service"), config)
-}
-
-// prerequisites are what tasks need that nothing else refers to.
-func (s *Service) prerequisites() *[]cdktf.ITerraformDependable {
-	needs := append([]cdktf.ITerraformDependable{s.props.Cluster.Providers}, s.props.Network.Routes...)
-	return &needs
-}
-
-// serviceConnect names the service to others, and lets it reach those it calls by theirs.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-connect.html
-func (s *Service) serviceConnect() *ecsservice.EcsServiceServiceConnectConfiguration {
-	p := s.props
-	calls := false
-	for _, l := range p.Links {
-		calls = calls || l.ByName
-	}
-	if p.Kind != Internal && !calls {
-		return nil
-	}
-	options := map[string]*string{}
-	logs := awslogs(p.Region, *s.LogGroup.Name())
-	for name, value := range logs.Options {
-		options[name] = jsii.String(value)
-	}
-	config := &ecsservice.EcsServiceServiceConnectConfiguration{
-		Enabled:   jsii.Bool(true),
-		Namespace: p.Cluster.Namespace.Arn(),
-		LogConfiguration: &ecsservice.EcsServiceServiceConnectConfigurationLogConfiguration{
-			LogDriver: &logs.LogDriver, Options: &options,
-		},
-	}
-	if p.Kind == Internal {
-		config.Service = []*ecsservice.EcsServiceServiceConnectConfigurationService{{
-			PortName:      jsii.String(portName),
-			DiscoveryName: &p.Name,
-			ClientAlias: &ecsservice.EcsServiceServiceConnectConfigurationServiceClientAlias{
-				DnsName: &p.Name, Port: jsii.Number(p.Port),
-			},
-		}}
-	}
-	return config
-}
-
-// Call is the link of a service that sends requests to this one.
-func (s *Service) Call() link.Link {
-	return link.Link{
-		Name:        "calls-" + s.props.Name,
-		Environment: map[string]string{link.Variable("service", s.props.Name, "url"): fmt.Sprintf("http://%s:%d", s.props.Name, s.props.Port)},
-		Peer:        &link.Peer{Name: "service " + s.props.Name, SecurityGroupID: s.SecurityGroupID, Port: s.props.Port},
-		ByName:      true,
-	}
-}
+// family names the task definition.
+func (p Props) family() string { return p.Prefix + "-" + p.Name }

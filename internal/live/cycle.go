@@ -65,7 +65,9 @@ func (c *cycle) up(ctx context.Context, names []string) error {
 		if err != nil {
 			return err
 		}
-		err = c.Progress.step(name, "init", func() (string, error) { return "", s.Init(ctx) })
+		err = c.Progress.step(name, "init", func() (string, error) {
+			return "", errors.Join(s.Init(ctx), MakeZones(ctx, s, c.Env))
+		})
 		if err != nil {
 			return err
 		}

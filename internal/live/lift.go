@@ -16,6 +16,7 @@ var lifts = map[string]map[string]any{
 	"aws_dynamodb_table": {"deletion_protection_enabled": false},
 	"aws_ecr_repository": {"force_delete": true},
 	"aws_lb":             {"enable_deletion_protection": false},
+	"aws_rds_cluster":    {"deletion_protection": false, "skip_final_snapshot": true},
 	"aws_s3_bucket":      {"force_destroy": true},
 }
 

@@ -8,8 +8,10 @@
 package live
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,7 +48,10 @@ func Environ(e *emulator.Emulator, out string) ([]string, error) {
 	return e.Environ(s.Account, s.Backend.Region), nil
 }
 
-// Copy copies the synthesized JSON of the stacks, and nothing else, into a new cdktf.out folder.
+// assets is the folder in a stack's where cdktf puts the files that the JSON refers to.
+const assets = "assets"
+
+// Copy copies what was synthesized of the stacks, and nothing that Terraform left there, into a new cdktf.out folder.
 func Copy(out, to string, names ...string) error {
 	for _, name := range names {
 		text, err := os.ReadFile(filepath.Join(out, "stacks", name, stack.File))
@@ -58,6 +63,10 @@ func Copy(out, to string, names ...string) error {
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(dir, stack.File), text, 0o644); err != nil {
+			return err
+		}
+		err = os.CopyFS(filepath.Join(dir, assets), os.DirFS(filepath.Join(out, "stacks", name, assets)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -37,6 +37,7 @@ func TestEveryEnvironmentPlans(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := w.open(t, name)
 			must(t, s.Init(t.Context()))
+			must(t, live.MakeZones(t.Context(), s, w.env))
 			plan, err := s.Diff(t.Context())
 			must(t, err)
 			created := plan.Count("create")

@@ -67,7 +67,8 @@ func TestAReleaseLeavesNothingForTerraformToChange(t *testing.T) {
 func TestContainersGetTheVariablesOfTheirLinks(t *testing.T) {
 	s := platform["dev"]
 	database := s.at(t, "aws_db_instance", "databases/shop/instance")
-	queue := s.at(t, "aws_sqs_queue", "queues/order-placed/queue")
+	secret := s.at(t, "aws_secretsmanager_secret", "secrets/order-signing/secret")
+	topic := s.at(t, "aws_sns_topic", "topics/order-placed/topic")
 	task := s.at(t, "aws_ecs_task_definition", "services/orders/task-definition")
 	got := map[string]string{}
 	for _, v := range containers(t, task)[0]["environment"].([]any) {
@@ -75,15 +76,16 @@ func TestContainersGetTheVariablesOfTheirLinks(t *testing.T) {
 		got[pair["name"].(string)] = pair["value"].(string)
 	}
 	want := map[string]string{
-		"AWS_REGION":             "eu-west-1",
-		"DATABASE_SHOP_HOST":     ref("aws_db_instance", database, "address"),
-		"DATABASE_SHOP_NAME":     "shop",
-		"DATABASE_SHOP_PORT":     "5432",
-		"DATABASE_SHOP_USER":     "orders",
-		"PORT":                   "8080",
-		"QUEUE_ORDER_PLACED_URL": ref("aws_sqs_queue", queue, "url"),
-		"SERVICE_NAME":           "orders",
-		"SERVICE_PAYMENTS_URL":   "http://payments:8080",
+		"AWS_REGION":               "eu-west-1",
+		"DATABASE_SHOP_HOST":       ref("aws_db_instance", database, "address"),
+		"DATABASE_SHOP_NAME":       "shop",
+		"DATABASE_SHOP_PORT":       "5432",
+		"DATABASE_SHOP_USER":       "orders",
+		"PORT":                     "8080",
+		"SECRET_ORDER_SIGNING_ARN": ref("aws_secretsmanager_secret", secret, "arn"),
+		"SERVICE_NAME":             "orders",
+		"SERVICE_PAYMENTS_URL":     "http://payments",
+		"TOPIC_ORDER_PLACED_ARN":   ref("aws_sns_topic", topic, "arn"),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -93,8 +95,12 @@ func TestContainersGetTheVariablesOfTheirLinks(t *testing.T) {
 func TestOnlyAWebServiceIsBehindTheLoadBalancer(t *testing.T) {
 	for _, s := range environments() {
 		for _, declared := range stacks.All.Platform.Services {
-			if declared.Kind == service.Job {
+			switch declared.Kind {
+			case service.Job:
 				s.at(t, "aws_scheduler_schedule", "services/"+declared.Name+"/schedule")
+				continue
+			case service.Task:
+				s.at(t, "aws_ssm_parameter", "services/"+declared.Name+"/run")
 				continue
 			}
 			r := s.at(t, "aws_ecs_service", "services/"+declared.Name+"/service")
@@ -155,22 +161,6 @@ func TestTheFallbackIsForTheSiteOnly(t *testing.T) {
 		for _, b := range d["ordered_cache_behavior"].([]any) {
 			if behaviour := b.(map[string]any); behaviour["function_association"] != nil {
 				t.Errorf("%s: %v falls back", env, behaviour["path_pattern"])
-			}
-		}
-	}
-}
-
-func TestEveryQueueHasDeadLettersAndTwoAlarms(t *testing.T) {
-	for env, s := range environments() {
-		for _, declared := range stacks.All.Platform.Queues {
-			path := "queues/" + declared.Name
-			dead := s.at(t, "aws_sqs_queue", path+"/dead")
-			redrive, _ := s.at(t, "aws_sqs_queue", path+"/queue")["redrive_policy"].(string)
-			if !strings.Contains(redrive, ref("aws_sqs_queue", dead, "arn")) {
-				t.Errorf("%s %s: redrive policy %q", env, declared.Name, redrive)
-			}
-			for _, alarm := range []string{"dead-letters", "age"} {
-				s.at(t, "aws_cloudwatch_metric_alarm", "monitoring/alarm-"+declared.Name+"-"+alarm)
 			}
 		}
 	}
@@ -243,7 +233,8 @@ func TestAFifthServiceIsOneEntryAndTouchesNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := synthesize(c, t.TempDir())
-	changed := []string{"monitoring/dashboard"} // which shows every service
+	// What knows every service: the dashboard, and what lets it into its database.
+	changed := []string{"monitoring/dashboard", "databases/shop/proxy", "services/migrate/task-definition"}
 	for env, before := range environments() {
 		for kind, resources := range before.Resource {
 			for id, r := range resources {

@@ -6,24 +6,37 @@ import (
 	"testing"
 )
 
-// reference is an expression that names a resource or a data source.
-var reference = regexp.MustCompile(`\$\{(data\.)?(aws_[a-z0-9_]+)\.([A-Za-z0-9_-]+)[.\[}]`)
+// reference names an attribute of a resource or a data source, within an expression.
+var reference = regexp.MustCompile(`\b(data\.)?(aws_[a-z0-9_]+)\.([A-Za-z0-9_-]+)[.\[}]`)
 
 func TestEveryReferenceLeadsSomewhere(t *testing.T) {
-	for name, s := range platform {
-		found := 0
-		for _, m := range reference.FindAllStringSubmatch(string(s.Raw), -1) {
-			found++
-			where := s.Resource
-			if m[1] != "" {
-				where = s.Data
+	referencesResolve(t, platform)
+}
+
+func referencesResolve(t *testing.T, all map[string]stack) {
+	t.Helper()
+	for name, s := range all {
+		// What stands behind each opening, up to the next: a function's argument may open another.
+		expressions := strings.Split(string(s.Raw), "${")[1:]
+		for i, expression := range expressions {
+			end := strings.IndexByte(expression, '}')
+			nested := end < 0 && i < len(expressions)-1
+			found := reference.FindAllStringSubmatch(expression[:end+1], -1)
+			if len(found) == 0 && !nested {
+				t.Errorf("%s: ${%s refers to nothing", name, expression[:end+1])
 			}
-			if _, exists := where[m[2]][m[3]]; !exists {
-				t.Errorf("%s: %s leads nowhere", name, m[0])
+			for _, m := range found {
+				where := s.Resource
+				if m[1] != "" {
+					where = s.Data
+				}
+				if _, exists := where[m[2]][m[3]]; !exists {
+					t.Errorf("%s: %s leads nowhere", name, m[0])
+				}
 			}
 		}
-		if expressions := strings.Count(string(s.Raw), "${"); found != expressions {
-			t.Errorf("%s: read %d of %d expressions", name, found, expressions)
+		if len(expressions) == 0 {
+			t.Errorf("%s has no expressions: nothing was read", name)
 		}
 	}
 }

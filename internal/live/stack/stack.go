@@ -63,6 +63,8 @@ type Stack struct {
 	Account string
 	// Resources are the managed resources the JSON declares, sorted by address.
 	Resources []Resource
+	// Zones are the hosted zones the JSON looks up by their names, sorted.
+	Zones []string
 
 	tf *tfexec.Terraform
 }
@@ -86,6 +88,11 @@ type document struct {
 		Allowed []string `json:"allowed_account_ids"`
 	} `json:"provider"`
 	Resource map[string]map[string]map[string]any `json:"resource"`
+	Data     struct {
+		Zones map[string]struct {
+			Name string `json:"name"`
+		} `json:"aws_route53_zone"`
+	} `json:"data"`
 }
 
 // Names lists the stacks synthesized into a cdktf.out folder, sorted.
@@ -153,6 +160,10 @@ func (s *Stack) read(text []byte) error {
 		}
 	}
 	slices.SortFunc(s.Resources, func(a, b Resource) int { return strings.Compare(a.Address(), b.Address()) })
+	for _, zone := range doc.Data.Zones {
+		s.Zones = append(s.Zones, zone.Name)
+	}
+	slices.Sort(s.Zones)
 	return nil
 }
 
