@@ -35,6 +35,24 @@ plan: tools ## show what a deploy of ENV would change (ENV=dev)
 deploy: tools ## change ENV to what the code says, after asking (ENV=dev)
 	@cdktf deploy $(ENV)
 
+##- a running environment
+
+.PHONY: run
+run: ## run a one-off task and wait for its end (ENV=dev TASK=migrate COMMAND="...")
+	@go run ./cmd/operate run $(ENV) "$(TASK)" $(if $(COMMAND),-- $(COMMAND))
+
+.PHONY: redrive
+redrive: ## move the dead letters of a queue back to it (ENV=dev QUEUE=mail RATE=10)
+	@go run ./cmd/operate redrive $(if $(RATE),-rate $(RATE)) $(ENV) "$(QUEUE)"
+
+.PHONY: wake
+wake: ## wake ENV before its time (ENV=dev)
+	@go run ./cmd/operate wake $(ENV)
+
+.PHONY: sleep
+sleep: ## put ENV to sleep before its time (ENV=dev)
+	@go run ./cmd/operate sleep $(ENV)
+
 ##- on this machine, against an AWS emulator
 
 .PHONY: demo
@@ -72,6 +90,10 @@ scan: tools ## scan the synthesized JSON with Checkov
 .PHONY: bench
 bench: tools ## measure synthesis: stock, fast and TypeScript side by side (minutes)
 	@go run ./bench
+
+.PHONY: scaling
+scaling: ## simulate how workers scale, and renew docs/scaling.md and its picture
+	@go test ./test/scaling -update
 
 .PHONY: lint
 lint: tools ## gofmt, go vet and golangci-lint
