@@ -25,10 +25,12 @@ CREATE TABLE orders (
     request_id      text        NOT NULL,
     placed_at       timestamptz NOT NULL,
     confirmed_at    timestamptz,
-    declined_at     timestamptz
+    declined_at     timestamptz,
+    attempts        integer     NOT NULL DEFAULT 0, -- to settle the payment
+    next_attempt_at timestamptz NOT NULL DEFAULT now()
 );
 -- those that wait for their payment: few, among all there ever were
-CREATE INDEX orders_unpaid ON orders (placed_at) WHERE status = 'placed';
+CREATE INDEX orders_unpaid ON orders (next_attempt_at) WHERE status = 'placed';
 -- the report asks for a day
 CREATE INDEX orders_by_confirmation ON orders (confirmed_at) WHERE confirmed_at IS NOT NULL;
 
