@@ -39,7 +39,7 @@ var Shop = Platform{
 		},
 		{
 			Name: "mailer", Kind: service.Worker, Consumes: "mail",
-			Backlog: service.Backlog{MessageSeconds: 0.5, MaxWaitSeconds: 600},
+			Backlog: service.Backlog{MessageSeconds: 0.5, MaxWaitSeconds: 600}, Uses: []string{"shop"}, WritesTo: []string{"media/mails/"},
 		},
 		{
 			Name: "shipping", Kind: service.Worker, Consumes: "to-ship",
