@@ -9,6 +9,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -25,8 +26,9 @@ import (
 	"shop/internal/app"
 )
 
-// Who signs RDS's certificates: the authorities of every region, published by AWS at
-// https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, here without those that have expired.
+// Who signs RDS's certificates: the authorities of the 27 regions that there were in 2022, without those that have expired. AWS
+// publishes the newest, of all regions, at https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem: for another region,
+// put that in its place.
 //
 //go:embed rds-global-bundle.pem
 var rdsRoots []byte
@@ -39,7 +41,10 @@ var proxyRoots []byte
 // MaxConns is how many connections a task opens to a database.
 const MaxConns = 8
 
-const connectTimeout = 2 * time.Second
+const (
+	connectTimeout = 2 * time.Second
+	pause          = 2 * time.Second // between two tries of Wait
+)
 
 // Config says where a database is and who logs in.
 type Config struct {
@@ -160,6 +165,26 @@ func yielded(err error) bool {
 func Unique(err error, constraint string) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "23505" && pg.ConstraintName == constraint
+}
+
+// Wait is for jobs, which have no requests to answer meanwhile: it tries to log in for as long as patience, because a database
+// that slept takes minutes to wake.
+func Wait(ctx context.Context, patience time.Duration, login func(context.Context) error) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := login(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil || time.Now().Add(pause).After(deadline) {
+			return fmt.Errorf("the database cannot be reached: %w", err)
+		}
+		slog.WarnContext(ctx, "waiting for the database", "error", err.Error())
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
 }
 
 // Check is for App.Check: does the database answer?

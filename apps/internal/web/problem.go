@@ -107,6 +107,11 @@ func away(err error) bool {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) {
 		return true
 	}
+	// of the AWS SDK
+	var answered interface{ HTTPStatusCode() int }
+	if errors.As(err, &answered) && (answered.HTTPStatusCode() >= 500 || answered.HTTPStatusCode() == http.StatusTooManyRequests) {
+		return true
+	}
 	// https://www.postgresql.org/docs/current/errcodes-appendix.html: connections, logging in, a server that is in recovery
 	// or read-only after a failover, or short of something, or stopping, or slow.
 	var sql interface{ SQLState() string }

@@ -49,15 +49,19 @@ func Wrap(next http.Handler) http.Handler {
 		rec.Header().Set("X-Request-Id", id)
 		rec.Header().Set("X-Content-Type-Options", "nosniff")
 		defer func() {
-			if p := recover(); p != nil {
+			p := recover()
+			half := p != nil && rec.status != 0
+			if p != nil {
 				slog.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-				if rec.status != 0 {
-					panic(http.ErrAbortHandler) // half an answer must not look like a whole one
-				}
+			}
+			if p != nil && !half {
 				problemOf(fmt.Errorf("panic: %v", p)).write(rec, r)
 			}
 			slog.InfoContext(ctx, "request", "method", r.Method, "path", r.URL.Path, "status", rec.status,
 				"duration_ms", time.Since(began).Milliseconds(), "bytes", rec.bytes)
+			if half {
+				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+			}
 		}()
 		if mux, ok := next.(*http.ServeMux); ok {
 			if p := unrouted(mux, rec, r); p != nil {

@@ -8,9 +8,9 @@ CREATE TABLE products (
     currency    char(3) NOT NULL,
     stock       integer NOT NULL CHECK (stock >= 0)
 );
--- the pages of the catalog, of one category or of all; "C" is an order that no update of the system's locales changes
-CREATE INDEX products_by_name ON products (name COLLATE "C", id COLLATE "C");
-CREATE INDEX products_by_category ON products (category, name COLLATE "C", id COLLATE "C");
+-- the pages of the catalog, of all categories or of one; "C" is an order that no update of the system's locales changes
+CREATE INDEX products_by_name ON products (lower(name) COLLATE "C", id COLLATE "C");
+CREATE INDEX products_by_category ON products (category, lower(name) COLLATE "C", id COLLATE "C");
 
 CREATE TABLE orders (
     id              uuid        PRIMARY KEY,
