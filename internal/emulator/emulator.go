@@ -20,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"aws-microservices/internal/containers"
 )
 
 const (
@@ -27,6 +29,8 @@ const (
 	pidPath = "/_layer/pid" // answered by the layer's identity.py
 	pidFile = "emulator.pid"
 	logFile = "emulator.log"
+	// engineDir is where the container engine's files are, below the emulator's.
+	engineDir = "engine"
 
 	startTimeout = 60 * time.Second
 	stopGrace    = 20 * time.Second
@@ -41,6 +45,12 @@ type Config struct {
 	Dir    string // state, log and pid file live here
 	Port   int    // 0 picks a free one
 	Detach bool   // keep running after this process ends; Stop, or Attach and Stop, ends it
+
+	// Containers runs ECS's tasks and RDS's databases in containers. A machine that cannot gives a
+	// containers.UnavailableError. Defaults to false: both are records only.
+	Containers bool
+	// SitePort is where the one distribution of CloudFront is served as a browser sees it. Defaults to any free port.
+	SitePort int
 }
 
 // Emulator is a running emulator.
@@ -53,12 +63,16 @@ type Emulator struct {
 	// leash is the writing end of the emulator's standard input. It closes when
 	// this process ends, and the emulator ends with it. Nil when detached.
 	leash *os.File
+	// Engine runs its containers; nil without.
+	Engine *containers.Engine
 }
 
 // running is what the pid file holds.
 type running struct {
-	PID  int `json:"pid"`
-	Port int `json:"port"`
+	PID        int  `json:"pid"`
+	Port       int  `json:"port"`
+	SitePort   int  `json:"sitePort"`
+	Containers bool `json:"containers"`
 }
 
 // Start runs the emulator and returns once it answers. State found in c.Dir is
@@ -83,9 +97,18 @@ func Start(ctx context.Context, c Config) (*Emulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Emulator{dir: dir, run: running{Port: port}}
+	site, err := choosePort(c.SitePort)
+	if err != nil {
+		return nil, err
+	}
+	e := &Emulator{dir: dir, run: running{Port: port, SitePort: site, Containers: c.Containers}}
+	if c.Containers {
+		if e.Engine, err = containers.Start(ctx, e.path(engineDir), port); err != nil {
+			return nil, err
+		}
+	}
 	if err := e.launch(root, c.Detach); err != nil {
-		return nil, fmt.Errorf("start the emulator: %w", err)
+		return nil, errors.Join(fmt.Errorf("start the emulator: %w", err), e.forget())
 	}
 	if err := e.awaitHealth(ctx); err != nil {
 		return nil, errors.Join(err, e.Kill())
@@ -114,12 +137,22 @@ func Attach(dir string) (*Emulator, error) {
 		return nil, fmt.Errorf("%s is stale: nothing answers as pid %d at %s: remove it and start the emulator again",
 			path, e.run.PID, e.URL())
 	}
+	if e.run.Containers {
+		if e.Engine, err = containers.Attach(context.Background(), e.path(engineDir), e.run.Port); err != nil {
+			return nil, err
+		}
+	}
 	return e, nil
 }
 
 // URL is the endpoint of every service.
 func (e *Emulator) URL() string {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(e.run.Port))
+}
+
+// SiteURL is where a browser sees what CloudFront serves. It is not encrypted, but on a name that browsers trust like TLS.
+func (e *Emulator) SiteURL() string {
+	return "http://localhost:" + strconv.Itoa(e.run.SitePort)
 }
 
 // Stop lets the emulator save its state and end, and kills it if it does not.
@@ -255,7 +288,7 @@ func (e *Emulator) launch(root string, detach bool) error {
 // settings is the whole environment of the emulator: nothing of this process's
 // own leaks into it but where programs and the home directory are.
 func (e *Emulator) settings(pythonPath string) []string {
-	return []string{
+	settings := []string{
 		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + os.Getenv("HOME"),
 		"TMPDIR=" + e.path("tmp"),
@@ -272,7 +305,18 @@ func (e *Emulator) settings(pythonPath string) []string {
 		"STATE_DIR=" + e.path("state"),
 		"S3_PERSIST=1",
 		"S3_DATA_DIR=" + e.path("s3"),
+		"LAYER_SITE_PORT=" + strconv.Itoa(e.run.SitePort),
 	}
+	if e.Engine == nil {
+		// An engine that runs on this machine all the same is not to be used.
+		return append(settings, "DOCKER_HOST=unix://"+os.DevNull)
+	}
+	return append(append(settings, e.Engine.Environ()...),
+		"LAYER_NETWORK="+e.Engine.Network,
+		"LAYER_GATEWAY="+e.Engine.Gateway,
+		"DOCKER_NETWORK="+e.Engine.Network, // ministack's own name for it, in its RDS
+		"RDS_PERSIST=1",                    // a database that is stopped and started keeps its data
+	)
 }
 
 // awaitHealth waits for the emulator to answer.
@@ -367,6 +411,11 @@ func (e *Emulator) remember() error {
 func (e *Emulator) forget() error {
 	if e.leash != nil {
 		_ = e.leash.Close()
+	}
+	if e.Engine != nil {
+		if err := errors.Join(e.Engine.Clear(context.Background()), e.Engine.Close()); err != nil {
+			return fmt.Errorf("end the emulator's containers: %w", err)
+		}
 	}
 	if err := os.Remove(e.path(pidFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("end the emulator: %w", err)

@@ -34,9 +34,10 @@ def main():
     for name, value in SAFE_DEFAULTS.items():
         os.environ.setdefault(name, value)
 
-    from layer import lifetime, services
+    from layer import connect, lifetime, services
 
     services.install()
+    connect.listen()
     lifetime.exit_with_parent()
 
     from ministack import app

@@ -89,6 +89,9 @@ def _answer(action, instance):
 
 @wrap(service, "_create_db_instance")
 def create_instance(stock, params):
+    password = secrets.token_urlsafe(24)
+    if query.flag(params, "ManageMasterUserPassword"):
+        params = {**params, "MasterUserPassword": password}
     response = stock(params)
     instance = _instance(query.value(params, "DBInstanceIdentifier"))
     if instance is None or not succeeded(response):
@@ -96,7 +99,7 @@ def create_instance(stock, params):
     _keep(instance, params, DROPPED_AT_CREATION)
     instance[LOG_EXPORTS] = query.members(params, "EnableCloudwatchLogsExports")
     if query.flag(params, "ManageMasterUserPassword"):
-        instance[MASTER_SECRET] = _create_master_secret(instance, params)
+        instance[MASTER_SECRET] = _create_master_secret(instance, params, password)
     return _answer("CreateDBInstance", instance)
 
 
@@ -169,7 +172,9 @@ def _change_log_exports(record, params):
 def _change_master_secret(instance, params):
     managed = query.value(params, "ManageMasterUserPassword")
     if managed == "true" and not instance.get(MASTER_SECRET):
-        instance[MASTER_SECRET] = _create_master_secret(instance, params)
+        instance[MASTER_SECRET] = _create_master_secret(
+            instance, params, instance["_MasterUserPassword"]
+        )
     if managed == "false":
         _delete_master_secret(instance)
 
@@ -198,9 +203,9 @@ def delete_instance(stock, params):
     return response
 
 
-def _create_master_secret(instance, params):
+def _create_master_secret(instance, params, password):
     name = f"rds!db-{uuid.uuid4()}"
-    content = {"username": instance["MasterUsername"], "password": secrets.token_urlsafe(24)}
+    content = {"username": instance["MasterUsername"], "password": password}
     arn = secretsmanager.create_secret_in_process(
         name,
         json.dumps(content),

@@ -9,7 +9,9 @@ MODULES = (
     "cloudfront",
     "cloudwatch",
     "cloudwatch_logs",
+    "connect",
     "dynamodb",
+    "databases",
     "durability",
     "ec2",
     "ecr",
@@ -20,6 +22,7 @@ MODULES = (
     "rds",
     "secretsmanager",
     "sqs",
+    "tasks",
     "waf",
 )
 
