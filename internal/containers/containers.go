@@ -134,7 +134,7 @@ func (e *Engine) podman(ctx context.Context, port int) error {
 		return err
 	}
 	e.service = cmd.Process
-	go cmd.Wait()
+	go func() { _ = cmd.Wait() }() // it must not stay a zombie
 	if err := os.WriteFile(filepath.Join(e.dir, pidFile), []byte(strconv.Itoa(e.service.Pid)), 0o644); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (e *Engine) Provide(ctx context.Context, image Image) (string, error) {
 		return "pulled", nil
 	}
 	if made := e.make(ctx, image); made != nil {
-		return "", fmt.Errorf("image %s is neither to be had (%w) nor to be made (%v)", image.Name, err, made)
+		return "", fmt.Errorf("image %s is neither to be had (%w) nor to be made (%w)", image.Name, err, made)
 	}
 	return "made of what is installed here, because no registry has it", nil
 }
