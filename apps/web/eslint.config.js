@@ -20,6 +20,11 @@ export default defineConfig(
     rules: {
       // TypeScript finds what is not defined, with the right globals for each file.
       'no-undef': 'off',
+      // They hand their promises to node's test runner.
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        { allowForKnownSafeCalls: [{ from: 'package', name: ['describe', 'it'], package: 'node:test' }] },
+      ],
       // A number reads well in a template literal.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       // A style attribute is what the site's Content-Security-Policy blocks.

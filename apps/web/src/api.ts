@@ -99,18 +99,18 @@ export interface Problem {
 /** A request that failed. Its message is for people. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
+  /** The HTTP status. 0 where no answer came. */
+  readonly status: number;
+  /** What the service said about it. Empty where it said nothing. */
+  readonly problem: Problem;
+  /** The request's id in the services' logs. Absent where no answer came. */
+  readonly requestId: string | undefined;
 
-  constructor(
-    message: string,
-    /** The HTTP status. 0 where no answer came. */
-    readonly status: number,
-    /** What the service said about it. Empty where it said nothing. */
-    readonly problem: Problem = {},
-    /** The request's id in the services' logs. Absent where no answer came. */
-    readonly requestId?: string,
-    options?: ErrorOptions,
-  ) {
+  constructor(message: string, status: number, problem: Problem = {}, requestId?: string, options?: ErrorOptions) {
     super(message, options);
+    this.status = status;
+    this.problem = problem;
+    this.requestId = requestId;
   }
 
   /**

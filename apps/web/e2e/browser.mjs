@@ -1,0 +1,51 @@
+// Debian's Chromium under Playwright. Plain JavaScript, so that the check of a running shop needs no build.
+import { chromium } from 'playwright-core';
+
+// Without these Chromium does not start in a container, or calls its maker's servers.
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-dev-shm-usage',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/**
+ * Starts the browser that $CHROMIUM names, /usr/bin/chromium by default. $CHROMIUM_ARGS, split at spaces, comes behind
+ * its own arguments: `--host-resolver-rules=...` leads a name to where it is served.
+ */
+export function launch() {
+  const more = (process.env.CHROMIUM_ARGS ?? '').split(' ').filter(Boolean);
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [...ARGUMENTS, ...more],
+  });
+}
+
+/**
+ * Collects what goes wrong in a page and is seen by nobody: errors of scripts, messages of the console, and what the
+ * Content-Security-Policy blocks. Call it before the page is opened.
+ *
+ * @param {import('playwright-core').Page} page
+ * @returns {Promise<string[]>} a list that grows
+ */
+export async function complaints(page) {
+  /** @type {string[]} */
+  const found = [];
+  page.on('pageerror', (error) => found.push(`error: ${error.message}`));
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) {
+      found.push(`console: ${message.text()} (${message.location().url})`);
+    }
+  });
+  await page.exposeFunction('complain', (/** @type {string} */ text) => void found.push(text));
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      const { complain } = /** @type {{ complain: (text: string) => void }} */ (/** @type {unknown} */ (window));
+      complain(`policy: ${event.violatedDirective} blocks ${event.blockedURI} (${event.sourceFile})`);
+    });
+  });
+  return found;
+}
