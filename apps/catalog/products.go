@@ -42,7 +42,8 @@ func (s *products) list(ctx context.Context, q query) (page, error) {
 	if len(where) > 0 {
 		sql += " WHERE " + strings.Join(where, " AND ")
 	}
-	sql += ` ORDER BY lower(name) COLLATE "C", id COLLATE "C" LIMIT ` + bind(q.Limit+1) // one more tells whether there is a next page
+	// One more than the page holds tells whether there is a next one.
+	sql += ` ORDER BY lower(name) COLLATE "C", id COLLATE "C" LIMIT ` + bind(q.Limit+1)
 
 	found := page{Products: []product{}, Categories: []string{}}
 	var cursors []cursor

@@ -67,7 +67,8 @@ type credentials struct {
 	Password string `json:"password"`
 }
 
-// login tries to log in as the master, and leaves the password in config. It is read for each try, because RDS may be changing it.
+// login tries to log in as the master, and leaves the password in config. It is read for each try, because RDS may be changing
+// it.
 func login(ctx context.Context, config *pgx.ConnConfig, secrets *secretsmanager.Client, master string) error {
 	value, err := secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &master})
 	if err != nil {

@@ -92,7 +92,8 @@ func write(ctx context.Context, pool *pgxpool.Pool, bucket *s3.Client, name, pre
 	}
 	key := prefix + day.Format(time.DateOnly) + ".csv"
 	_, err = bucket.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &name, Key: &key, Body: bytes.NewReader(body.Bytes()), ContentType: aws.String("text/csv; charset=utf-8; header=present"),
+		Bucket: &name, Key: &key, Body: bytes.NewReader(body.Bytes()),
+		ContentType: aws.String("text/csv; charset=utf-8; header=present"),
 	})
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)

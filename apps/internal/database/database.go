@@ -140,17 +140,24 @@ func Open(ctx context.Context, c Config, password Password) (*pgxpool.Pool, erro
 }
 
 // Tx runs work in a transaction and commits it if work returns nil. When PostgreSQL gives up on it in favour of another
-// (serialization failure, deadlock) it is run again, five times in all, so work must not have effects elsewhere.
+// (serialization failure, deadlock) it is run again, five times in all; and so it is for each connection of the pool that turns out
+// to be dead, as all do after a failover. So work must not have effects elsewhere.
 func Tx(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, work func(tx pgx.Tx) error) error {
-	for try := 1; ; try++ {
+	yields, dead := 0, 0
+	for {
 		err := pgx.BeginTxFunc(ctx, pool, options, work)
-		if err == nil || try == 5 || !yielded(err) {
+		switch {
+		case errors.Is(err, pgconn.ErrConnClosed) && dead < MaxConns:
+			dead++
+		case yielded(err) && yields < 4:
+			yields++
+			select {
+			case <-ctx.Done():
+				return err
+			case <-time.After(time.Duration(rand.IntN(20*yields)+1) * time.Millisecond):
+			}
+		default:
 			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(time.Duration(rand.IntN(20*try)+1) * time.Millisecond):
 		}
 	}
 }

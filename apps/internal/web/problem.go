@@ -49,7 +49,8 @@ func (p *Problem) Unwrap() error { return p.Cause }
 // New is a problem of a status, titled as the status is.
 func New(status int, format string, args ...any) *Problem {
 	return &Problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: fmt.Sprintf(format, args...), Header: http.Header{},
+		Type: "about:blank", Title: http.StatusText(status), Status: status,
+		Detail: fmt.Sprintf(format, args...), Header: http.Header{},
 	}
 }
 
@@ -105,6 +106,11 @@ func problemOf(err error) *Problem {
 func away(err error) bool {
 	var network net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) {
+		return true
+	}
+	// of pgx: the connection was gone before anything was sent
+	var unsent interface{ SafeToRetry() bool }
+	if errors.As(err, &unsent) && unsent.SafeToRetry() {
 		return true
 	}
 	// of the AWS SDK

@@ -29,7 +29,7 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 // ServeHTTP makes it a http.Handler.
 func (h Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := h(w, r); err != nil {
-		if r.Context().Err() != nil && context.Cause(r.Context()) == context.Canceled {
+		if errors.Is(r.Context().Err(), context.Canceled) {
 			return // who asked has gone
 		}
 		problemOf(err).write(w, r)

@@ -45,18 +45,22 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		body   string
 		header map[string]string
 	}{
-		{"a problem", NotFound("There is no %s.", "sofa"), 404, `{` + generic + `"Not Found","status":404,"detail":"There is no sofa."}`, nil},
-		{"a wrapped one", fmt.Errorf("x: %w", Conflict("Taken.")), 409, `{` + generic + `"Conflict","status":409,"detail":"Taken."}`, nil},
+		{"a problem", NotFound("There is no %s.", "sofa"), 404,
+			`{` + generic + `"Not Found","status":404,"detail":"There is no sofa."}`, nil},
+		{"a wrapped one", fmt.Errorf("x: %w", Conflict("Taken.")), 409,
+			`{` + generic + `"Conflict","status":409,"detail":"Taken."}`, nil},
 		{"fields", Invalid(FieldError{"email", "is missing"}), 422,
 			`{` + generic + `"Unprocessable Entity","status":422,"detail":"The content of the request is not valid.",` +
 				`"errors":[{"field":"email","detail":"is missing"}]}`, nil},
 		{"a token", Unauthorized("No token."), 401, `{` + generic + `"Unauthorized","status":401,"detail":"No token."}`,
 			map[string]string{"WWW-Authenticate": "Bearer"}},
 		{"unavailable", Unavailable("the database", errors.New("secret reason")), 503,
-			`{` + generic + `"Service Unavailable","status":503,"detail":"Not available just now: the database. Please try again in a moment."}`,
+			`{` + generic + `"Service Unavailable","status":503,` +
+				`"detail":"Not available just now: the database. Please try again in a moment."}`,
 			map[string]string{"Retry-After": "1"}},
 		{"anything else", errors.New("secret reason"), 500,
-			`{` + generic + `"Internal Server Error","status":500,"detail":"Something went wrong here. It has been noted under the request id."}`, nil},
+			`{` + generic + `"Internal Server Error","status":500,` +
+				`"detail":"Something went wrong here. It has been noted under the request id."}`, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -80,6 +84,11 @@ func TestErrorsBecomeProblems(t *testing.T) {
 	}
 }
 
+type unsent bool
+
+func (u unsent) Error() string     { return "conn closed" }
+func (u unsent) SafeToRetry() bool { return bool(u) }
+
 type answer int
 
 func (a answer) Error() string       { return "answered" }
@@ -90,9 +99,9 @@ func TestWhatIsAwayIsUnavailable(t *testing.T) {
 		503: {
 			context.DeadlineExceeded, &net.OpError{Op: "dial", Err: errors.New("refused")}, io.ErrUnexpectedEOF,
 			fmt.Errorf("x: %w", &pgconn.PgError{Code: "57P01"}), &pgconn.PgError{Code: "57014"}, &pgconn.PgError{Code: "08006"},
-			&pgconn.PgError{Code: "53300"}, &pgconn.PgError{Code: "28000"}, &pgconn.PgError{Code: "25006"}, answer(503), answer(429),
+			&pgconn.PgError{Code: "53300"}, &pgconn.PgError{Code: "28000"}, &pgconn.PgError{Code: "25006"}, answer(503), answer(429), unsent(true),
 		},
-		500: {&pgconn.PgError{Code: "42P01"}, &pgconn.PgError{Code: "23505"}, &pgconn.PgError{Code: "42501"}, answer(403), io.EOF},
+		500: {&pgconn.PgError{Code: "42P01"}, &pgconn.PgError{Code: "23505"}, &pgconn.PgError{Code: "42501"}, answer(403), io.EOF, unsent(false)},
 	}
 	for want, errs := range tests {
 		for _, err := range errs {

@@ -44,7 +44,8 @@ func Validate(roles []Role) error {
 		}
 		seen[r.Name] = true
 		if r.Access != ReadWrite && r.Access != ReadOnly {
-			problems = append(problems, fmt.Errorf("role %q has the access %q: it must be %s or %s", r.Name, r.Access, ReadWrite, ReadOnly))
+			problems = append(problems, fmt.Errorf("role %q has the access %q: it must be %s or %s",
+				r.Name, r.Access, ReadWrite, ReadOnly))
 		}
 	}
 	return errors.Join(problems...)
@@ -127,7 +128,8 @@ func (r *runner) query(into any, sql string, args ...any) {
 
 func (r *runner) grant(role Role) {
 	var comment *string // nil where there is no such role; "" where it has none
-	r.query(&comment, `SELECT (SELECT coalesce(shobj_description(oid, 'pg_authid'), '') FROM pg_roles WHERE rolname = $1)`, role.Name)
+	r.query(&comment, `SELECT (
+		SELECT coalesce(shobj_description(oid, 'pg_authid'), '') FROM pg_roles WHERE rolname = $1)`, role.Name)
 	if r.err != nil {
 		return
 	}
@@ -228,5 +230,6 @@ func scram(password string) (string, error) {
 	}
 	stored := sha256.Sum256(of(salted, "Client Key"))
 	encode := base64.StdEncoding.EncodeToString
-	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", iterations, encode(salt), encode(stored[:]), encode(of(salted, "Server Key"))), nil
+	server := of(salted, "Server Key")
+	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", iterations, encode(salt), encode(stored[:]), encode(server)), nil
 }

@@ -56,7 +56,8 @@ const denied = "42501"
 
 func TestRolesMayDoExactlyWhatTheirAccessSays(t *testing.T) {
 	db := databasetest.New(t)
-	const order = `INSERT INTO orders (id, idempotency_key, request_hash, email, payment, status, total_cents, currency, request_id, placed_at)
+	const order = `INSERT INTO orders
+		(id, idempotency_key, request_hash, email, payment, status, total_cents, currency, request_id, placed_at)
 		VALUES (gen_random_uuid(), gen_random_uuid(), '', 'a@b.example', 'card', 'placed', 1, 'EUR', 'r', now())`
 	const outbox = `INSERT INTO outbox (message_id, kind, body, request_id) VALUES (gen_random_uuid(), 'k', '{}', 'r')`
 	tests := []struct{ role, statement, want string }{
@@ -171,7 +172,8 @@ func TestRolesThatMigrateDidNotMakeAreLeftAlone(t *testing.T) {
 // login is how a role gets on with a password.
 func login(t *testing.T, db *databasetest.Database, password string) error {
 	t.Helper()
-	pool, err := database.Open(t.Context(), db.Config(databasetest.Proxied), func(context.Context) (string, error) { return password, nil })
+	given := func(context.Context) (string, error) { return password, nil }
+	pool, err := database.Open(t.Context(), db.Config(databasetest.Proxied), given)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +184,7 @@ func login(t *testing.T, db *databasetest.Database, password string) error {
 func TestPasswordsOfProxiedRoles(t *testing.T) {
 	db := databasetest.Empty(t)
 	t.Cleanup(func() { up(t, db, databasetest.Roles, noSecret) })
-	role := schema.Role{Name: databasetest.Proxied, Access: schema.ReadWrite, Secret: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:p"}
+	role := schema.Role{Name: databasetest.Proxied, Access: schema.ReadWrite, Secret: "arn:aws:secretsmanager:eu-west-1:1:secret:p"}
 	var passwords []string
 	put := func(_ context.Context, r schema.Role, password string) error {
 		if diff := cmp.Diff(role, r); diff != "" {
@@ -204,7 +206,8 @@ func TestPasswordsOfProxiedRoles(t *testing.T) {
 	}
 
 	fails := func(context.Context, schema.Role, string) error { return errors.New("no network") }
-	if err := schema.Up(t.Context(), owner(t, db), []schema.Role{role}, fails); err == nil || !strings.Contains(err.Error(), "no network") {
+	err := schema.Up(t.Context(), owner(t, db), []schema.Role{role}, fails)
+	if err == nil || !strings.Contains(err.Error(), "no network") {
 		t.Errorf("got %v, want the secret's error", err)
 	}
 	if err := login(t, db, passwords[1]); err != nil {

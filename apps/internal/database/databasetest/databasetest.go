@@ -302,19 +302,20 @@ func (p *postgres) certify(dir string) error {
 	)
 }
 
+func (p *postgres) dir() string { return filepath.Dir(p.data) }
+
 // The shell waits for the end of its input or of the server, whichever is first.
 const script = `"$@" & server=$!
-(cat; kill -QUIT $server) <&3 2>/dev/null & 
+(cat; kill -QUIT $server) <&3 2>/dev/null &
 wait $server`
 
 func (p *postgres) start() error {
 	if p.shell != nil {
 		return nil
 	}
-	certificate := filepath.Dir(p.data)
 	settings := map[string]string{
 		"port": strconv.Itoa(p.port), "listen_addresses": "127.0.0.1", "unix_socket_directories": "",
-		"ssl": "on", "ssl_cert_file": filepath.Join(certificate, "server.pem"), "ssl_key_file": filepath.Join(certificate, "server.key"),
+		"ssl": "on", "ssl_cert_file": filepath.Join(p.dir(), "server.pem"), "ssl_key_file": filepath.Join(p.dir(), "server.key"),
 		"fsync": "off", "full_page_writes": "off", "max_connections": "200", "shared_buffers": "32MB",
 		"deadlock_timeout": "100ms", "log_min_messages": "fatal", "timezone": "UTC",
 	}
@@ -323,7 +324,7 @@ func (p *postgres) start() error {
 		args = append(args, "-c", name+"="+value)
 	}
 	shell := exec.Command("/bin/sh", args...)
-	shell.Dir = certificate
+	shell.Dir = p.dir()
 	asUnprivileged(shell)
 	var output strings.Builder
 	shell.Stdout, shell.Stderr = &output, &output
