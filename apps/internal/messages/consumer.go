@@ -103,21 +103,19 @@ func (c *Consumer) Run(ctx context.Context) error {
 	return nil
 }
 
+// Check returns why the queue does not answer, or nil. It is for App.Check.
+func (c *Consumer) Check(ctx context.Context) error {
+	_, err := c.visibility(ctx)
+	return err
+}
+
 // limit is how long work on a message may take: most of the time that the queue hides it from others, which is asked of the
 // queue once, so that it stays true when the platform's declaration changes and the tasks are replaced.
 func (c *Consumer) limit(ctx context.Context) time.Duration {
 	for failures := 1; ; failures++ {
-		call, done := context.WithTimeout(ctx, callTimeout)
-		out, err := c.Client.GetQueueAttributes(call, &sqs.GetQueueAttributesInput{
-			QueueUrl: &c.QueueURL, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameVisibilityTimeout},
-		})
-		done()
+		visibility, err := c.visibility(ctx)
 		if err == nil {
-			var seconds int
-			seconds, err = strconv.Atoi(out.Attributes[string(types.QueueAttributeNameVisibilityTimeout)])
-			if err == nil {
-				return time.Duration(seconds) * time.Second * 4 / 5
-			}
+			return visibility * 4 / 5
 		}
 		if ctx.Err() != nil {
 			return 0
@@ -125,6 +123,20 @@ func (c *Consumer) limit(ctx context.Context) time.Duration {
 		slog.WarnContext(ctx, "the queue does not say how long it hides a message", "error", err.Error(), "failures", failures)
 		sleep(ctx, backoff(failures, 2, leastPause, mostPause))
 	}
+}
+
+// visibility is how long the queue hides a message that was received.
+func (c *Consumer) visibility(ctx context.Context) (time.Duration, error) {
+	ctx, done := context.WithTimeout(ctx, callTimeout)
+	defer done()
+	out, err := c.Client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &c.QueueURL, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameVisibilityTimeout},
+	})
+	if err != nil {
+		return 0, err
+	}
+	seconds, err := strconv.Atoi(out.Attributes[string(types.QueueAttributeNameVisibilityTimeout)])
+	return time.Duration(seconds) * time.Second, err
 }
 
 // take waits for a free slot and takes all there are. It returns how many, 0 when the context has ended.
