@@ -70,6 +70,8 @@ type credentials struct {
 // login tries to log in as the master, and leaves the password in config. It is read for each try, because RDS may be changing
 // it.
 func login(ctx context.Context, config *pgx.ConnConfig, secrets *secretsmanager.Client, master string) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
 	value, err := secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &master})
 	if err != nil {
 		return err
@@ -92,6 +94,8 @@ func putSecret(secrets *secretsmanager.Client) schema.PutSecret {
 		if err != nil {
 			return err
 		}
+		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+		defer cancel()
 		value := string(text)
 		_, err = secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &role.Secret, SecretString: &value})
 		return err

@@ -90,6 +90,8 @@ func write(ctx context.Context, pool *pgxpool.Pool, bucket *s3.Client, name, pre
 	if err := writeCSV(&body, found); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	key := prefix + day.Format(time.DateOnly) + ".csv"
 	_, err = bucket.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &name, Key: &key, Body: bytes.NewReader(body.Bytes()),

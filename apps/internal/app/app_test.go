@@ -71,7 +71,7 @@ func command(t *testing.T, kind string, env map[string]string, args ...string) p
 	}
 	p := process{exec.CommandContext(t.Context(), self, args...), &bytes.Buffer{}}
 	p.Stdout, p.Stderr = p.out, p.out
-	p.Env = []string{"TEST_SERVICE=" + kind}
+	p.Env = []string{"TEST_SERVICE=" + kind, "GOCOVERDIR=" + t.TempDir()}
 	for name, value := range env {
 		p.Env = append(p.Env, name+"="+value)
 	}
@@ -136,6 +136,7 @@ func TestAJobThatFailsEndsWith1(t *testing.T) {
 }
 
 func TestSIGTERMFinishesWhatIsInHand(t *testing.T) {
+	t.Parallel()
 	p, port := started(t)
 	answered := make(chan error)
 	go func() {
@@ -169,6 +170,7 @@ func TestSIGTERMFinishesWhatIsInHand(t *testing.T) {
 }
 
 func TestASecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	p, port := started(t)
 	go http.Get("http://127.0.0.1:" + port + "/9000") //nolint:errcheck // it is cut off
 	time.Sleep(200 * time.Millisecond)
@@ -185,6 +187,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 }
 
 func TestHealthCommand(t *testing.T) {
+	t.Parallel()
 	_, port := started(t)
 	if p := command(t, "serve", map[string]string{"PORT": port}, "-health"); p.Run() != nil {
 		t.Errorf("of a service that is well: %s", p.out)
@@ -257,6 +260,7 @@ func TestHealthAndReadiness(t *testing.T) {
 }
 
 func TestACheckThatHangsIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
 	url, _ := service(t, func(a *App) {
 		a.Check("database", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 	})
@@ -283,6 +287,7 @@ func TestBackgroundWorkIsWaitedFor(t *testing.T) {
 }
 
 func TestBackgroundWorkThatHangsIsLeftBehind(t *testing.T) {
+	t.Parallel()
 	_, stop := service(t, func(a *App) {
 		a.Background("hanging", func(context.Context) error { select {} })
 	})
@@ -329,6 +334,7 @@ func TestAWorkersHealthWhileItStops(t *testing.T) {
 }
 
 func TestTimeouts(t *testing.T) {
+	t.Parallel()
 	url, _ := service(t, func(a *App) { a.Handle(web.Handler(slowly)) })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {

@@ -46,7 +46,12 @@ func takeLock(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
+// A step that waits for a table stops all who come for it later. Rather than that it fails, and is tried again when it suits.
+const lockTimeout = "5s"
+
 func provider(config *pgx.ConnConfig) (*goose.Provider, error) {
+	config = config.Copy()
+	config.RuntimeParams["lock_timeout"] = lockTimeout
 	return goose.NewProvider(goose.DialectPostgres, stdlib.OpenDB(*config), migrations.Files)
 }
 

@@ -248,3 +248,34 @@ a role has no name`
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
 	}
 }
+
+func TestAStepDoesNotWaitForATableForLong(t *testing.T) {
+	db := databasetest.Empty(t)
+	up(t, db, databasetest.Roles, noSecret)
+	owner := db.Admin(t)
+	// as if the last step had not been applied, while somebody holds what it needs
+	if _, err := owner.Exec(t.Context(), "DELETE FROM goose_db_version WHERE version_id = 2; DELETE FROM products"); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := owner.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(t.Context()) //nolint:errcheck // nothing to lose
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE products"); err != nil {
+		t.Fatal(err)
+	}
+	config, err := db.Config(databasetest.Owner).Conn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = schema.Up(t.Context(), config, databasetest.Roles, noSecret)
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "55P03" {
+		t.Errorf("got %v, want lock_not_available", err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	up(t, db, databasetest.Roles, noSecret)
+}
