@@ -13,11 +13,12 @@ const ARGUMENTS = [
 ];
 
 /**
- * Starts the browser that $CHROMIUM names, /usr/bin/chromium by default. $CHROMIUM_ARGS, split at spaces, comes behind
- * its own arguments: `--host-resolver-rules=...` leads a name to where it is served.
+ * Starts the browser that $CHROMIUM names, /usr/bin/chromium by default. $CHROMIUM_ARGS comes behind the
+ * arguments here: `--host-resolver-rules=MAP shop.example.com 127.0.0.1` leads a name to where it is served.
  */
 export function launch() {
-  const more = (process.env.CHROMIUM_ARGS ?? '').split(' ').filter(Boolean);
+  // An argument may hold spaces, so the next one begins at its dashes.
+  const more = (process.env.CHROMIUM_ARGS ?? '').split(/\s+(?=--)/).filter(Boolean);
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [...ARGUMENTS, ...more],
