@@ -11,6 +11,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,8 +37,9 @@ const (
 	drain = 25 * time.Second
 	// linger is how long a stopping server still takes requests: who sends them may not know yet.
 	linger = time.Second
-	// loopback is where a worker, which listens for nobody, answers its health check.
-	loopback = "127.0.0.1:8080"
+	// workerPort is where a worker answers its health check, unless PORT says otherwise: workers that are processes of one machine
+	// instead of containers cannot all have the same.
+	workerPort = "8080"
 )
 
 // Start wires a service: it makes what the service is made of and returns. An error ends the process with 1. It must not wait
@@ -82,10 +84,13 @@ func Serve(configure func(env *Env) Start) {
 	})
 }
 
-// Work is the main function of a `Worker`. It answers /healthz and /readyz on 127.0.0.1:8080.
+// Work is the main function of a `Worker`. Since it listens for nobody, it answers /healthz and /readyz on loopback only: at
+// PORT, by default 8080.
 func Work(configure func(env *Env) Start) {
-	main(func(env *Env) func(context.Context) error { return run(env, loopback, configure(env)) })
+	main(func(env *Env) func(context.Context) error { return run(env, loopback(env.Optional("PORT")), configure(env)) })
 }
+
+func loopback(port string) string { return net.JoinHostPort("127.0.0.1", cmp.Or(port, workerPort)) }
 
 // Once is the main function of a `Job` or a `Task`: what configure returns is run once. Its context ends with SIGTERM. An error
 // ends the process with 1.

@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 				return nil
 			}
 		})
+	case "work":
+		Work(func(*Env) Start { return func(context.Context, *App) error { return nil } })
 	case "once":
 		Once(func(*Env) func(context.Context) error {
 			return func(context.Context) error { return errors.New("it did not work") }
@@ -88,13 +90,13 @@ func freePort(t *testing.T) string {
 	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 }
 
-func started(t *testing.T) (p process, port string) {
+func started(t *testing.T, kind string) (p process, port string) {
 	t.Helper()
 	port = freePort(t)
 	env := map[string]string{
 		"SERVICE_NAME": "orders", "AWS_REGION": "eu-west-1", "PORT": port, "SERVICE_PAYMENTS_URL": "http://payments",
 	}
-	p = command(t, "serve", env)
+	p = command(t, kind, env)
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +139,7 @@ func TestAJobThatFailsEndsWith1(t *testing.T) {
 
 func TestSIGTERMFinishesWhatIsInHand(t *testing.T) {
 	t.Parallel()
-	p, port := started(t)
+	p, port := started(t, "serve")
 	answered := make(chan error)
 	go func() {
 		response, err := http.Get("http://127.0.0.1:" + port + "/2000")
@@ -171,7 +173,7 @@ func TestSIGTERMFinishesWhatIsInHand(t *testing.T) {
 
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
-	p, port := started(t)
+	p, port := started(t, "serve")
 	go http.Get("http://127.0.0.1:" + port + "/9000") //nolint:errcheck // it is cut off
 	time.Sleep(200 * time.Millisecond)
 	began := time.Now()
@@ -188,9 +190,11 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 
 func TestHealthCommand(t *testing.T) {
 	t.Parallel()
-	_, port := started(t)
-	if p := command(t, "serve", map[string]string{"PORT": port}, "-health"); p.Run() != nil {
-		t.Errorf("of a service that is well: %s", p.out)
+	for _, kind := range []string{"serve", "work"} {
+		_, port := started(t, kind)
+		if p := command(t, kind, map[string]string{"PORT": port}, "-health"); p.Run() != nil {
+			t.Errorf("%s, of a service that is well: %s", kind, p.out)
+		}
 	}
 	p := command(t, "serve", map[string]string{"PORT": freePort(t)}, "-health")
 	if err := p.Run(); p.ProcessState.ExitCode() != 1 {
@@ -222,6 +226,9 @@ func askStatus(t *testing.T, url string) (int, status) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
+	if response.Header.Get("X-Request-Id") == "" {
+		t.Errorf("%s has no request id", url)
+	}
 	var s status
 	if err := json.NewDecoder(response.Body).Decode(&s); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"shop/internal/build"
+	"shop/internal/logs"
 	"shop/internal/web"
 )
 
@@ -38,28 +38,29 @@ func (h *health) status(text string, checks map[string]string) status {
 	return status{text, h.name, build.Version, build.Commit, int64(time.Since(h.started).Seconds()), checks}
 }
 
-func (h *health) live(w http.ResponseWriter, _ *http.Request) {
+func (h *health) live(w http.ResponseWriter, r *http.Request) {
 	if !h.wasReady.Load() {
-		answer(w, http.StatusServiceUnavailable, h.status("starting", nil))
+		answer(w, r, http.StatusServiceUnavailable, h.status("starting", nil))
 		return
 	}
-	answer(w, http.StatusOK, h.status("ok", nil))
+	answer(w, r, http.StatusOK, h.status("ok", nil))
 }
 
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	failures, checks := h.check(r.Context())
 	switch {
 	case h.stopping.Load():
-		answer(w, http.StatusServiceUnavailable, h.status("stopping", checks))
+		answer(w, r, http.StatusServiceUnavailable, h.status("stopping", checks))
 	case len(failures) > 0:
 		logFailures("not ready", failures)
-		answer(w, http.StatusServiceUnavailable, h.status("unavailable", checks))
+		answer(w, r, http.StatusServiceUnavailable, h.status("unavailable", checks))
 	default:
-		answer(w, http.StatusOK, h.status("ok", checks))
+		answer(w, r, http.StatusOK, h.status("ok", checks))
 	}
 }
 
-func answer(w http.ResponseWriter, code int, s status) {
+func answer(w http.ResponseWriter, r *http.Request, code int, s status) {
+	w.Header().Set("X-Request-Id", logs.KeepRequestID(r.Header.Get("X-Request-Id")))
 	w.Header().Set("Cache-Control", "no-store")
 	web.JSON(w, code, s)
 }
@@ -90,13 +91,17 @@ func (h *health) check(ctx context.Context) (failures map[string]error, checks m
 }
 
 func (h *health) waitUntilReady(ctx context.Context) {
+	failing := -1
 	for ctx.Err() == nil {
 		failures, _ := h.check(ctx)
 		if len(failures) == 0 {
 			slog.Info("ready")
 			return
 		}
-		logFailures("not ready yet", failures)
+		if len(failures) != failing { // not every second
+			logFailures("not ready yet", failures)
+		}
+		failing = len(failures)
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
@@ -116,12 +121,8 @@ func (h *health) stop() { h.stopping.Store(true) }
 
 // askHealth is the container's health check: it asks its own process, within 4 s, and gives the exit code.
 func askHealth(port string) int {
-	address := loopback
-	if port != "" {
-		address = net.JoinHostPort("127.0.0.1", port)
-	}
 	client := http.Client{Timeout: 4 * time.Second}
-	response, err := client.Get("http://" + address + "/healthz")
+	response, err := client.Get("http://" + loopback(port) + "/healthz")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
