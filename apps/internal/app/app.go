@@ -87,7 +87,9 @@ func Serve(configure func(env *Env) Start) {
 // Work is the main function of a `Worker`. Since it listens for nobody, it answers /healthz and /readyz on loopback only: at
 // PORT, by default 8080.
 func Work(configure func(env *Env) Start) {
-	main(func(env *Env) func(context.Context) error { return run(env, loopback(env.Optional("PORT")), configure(env)) })
+	main(func(env *Env) func(context.Context) error {
+		return run(env, loopback(env.Optional("PORT")), configure(env))
+	})
 }
 
 func loopback(port string) string { return net.JoinHostPort("127.0.0.1", cmp.Or(port, workerPort)) }
