@@ -41,6 +41,8 @@ type Engine struct {
 	Network, Gateway string
 
 	dir string
+	// volumes begins the names of the emulator's volumes.
+	volumes string
 	// service is podman's process; nil where the engine ran before.
 	service *os.Process
 }
@@ -61,7 +63,7 @@ func Start(ctx context.Context, dir string, port int) (*Engine, error) {
 	if _, err := exec.LookPath("docker"); err != nil {
 		return nil, &UnavailableError{"the client docker is not on PATH"}
 	}
-	e := &Engine{dir: dir, Network: "aws-emulator-" + strconv.Itoa(port)}
+	e := named(dir, port)
 	if err := e.find(ctx, port); err != nil {
 		return nil, err
 	}
@@ -69,6 +71,10 @@ func Start(ctx context.Context, dir string, port int) (*Engine, error) {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+func named(dir string, port int) *Engine {
+	return &Engine{dir: dir, Network: fmt.Sprintf("aws-emulator-%d", port), volumes: fmt.Sprintf("ministack-rds-%d-", port)}
 }
 
 // find takes the engine that answers, or starts podman's.
@@ -169,7 +175,7 @@ func (e *Engine) connect(ctx context.Context) error {
 
 // Attach finds the engine that an earlier process started for an emulator.
 func Attach(ctx context.Context, dir string, port int) (*Engine, error) {
-	e := &Engine{dir: dir, Network: "aws-emulator-" + strconv.Itoa(port)}
+	e := named(dir, port)
 	pid, err := os.ReadFile(filepath.Join(dir, pidFile))
 	if err == nil {
 		if n, err := strconv.Atoi(string(pid)); err == nil {
@@ -212,6 +218,14 @@ func (e *Engine) Clear(ctx context.Context) error {
 	ids, err := e.Docker(ctx, "ps", "--all", "--quiet", "--filter", "network="+e.Network)
 	if err == nil && ids != "" {
 		_, err = e.Docker(ctx, append([]string{"rm", "--force", "--volumes"}, strings.Fields(ids)...)...)
+	}
+	if err != nil {
+		return err
+	}
+	// Those of the databases have names, so that they outlive a database that is stopped.
+	volumes, err := e.Docker(ctx, "volume", "ls", "--quiet", "--filter", "name="+e.volumes)
+	if err == nil && volumes != "" {
+		_, err = e.Docker(ctx, append([]string{"volume", "rm", "--force"}, strings.Fields(volumes)...)...)
 	}
 	if err != nil {
 		return err

@@ -2,8 +2,10 @@
 
 import re
 
+from ministack.core.iam_evaluator import pin_request_origin
 from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services import cloudfront as service
+from ministack.services import s3
 
 from layer.wrapping import wrap
 
@@ -30,6 +32,42 @@ def response_headers_policy_xml(stock, parent, config):
     for child in list(parent):
         if child.tag.rpartition("}")[2] in unset:
             parent.remove(child)
+
+
+# Origins in a VPC ------------------------------------------------------------
+#
+# Stock: their ports and protocol are not looked up; a viewer's TLS would go on
+#        to a load balancer that has none.
+# AWS:   they are those of the VPC origin.
+# Needed: the services are reached through the distribution.
+
+
+@wrap(service, "_dataplane_origin")
+def dataplane_origin(stock, element):
+    origin = stock(element)
+    config = service._find(element, "VpcOriginConfig")
+    if config is not None:
+        endpoint = service._vpc_origins[service._text(config, "VpcOriginId")]["VpcOriginEndpointConfig"]
+        origin.update(
+            http_port=int(endpoint["HTTPPort"]),
+            https_port=int(endpoint["HTTPSPort"]),
+            protocol_policy=endpoint["OriginProtocolPolicy"],
+            read_timeout=int(service._text(config, "OriginReadTimeout") or 30),
+        )
+    return origin
+
+
+# The site's bucket -----------------------------------------------------------
+#
+# Stock: CloudFront reads it as the viewer came, without TLS.
+# AWS:   CloudFront always uses TLS towards S3.
+# Needed: the bucket's policy refuses everything else.
+
+
+@wrap(s3, "_cloudfront_origin_allows")
+def origin_allows(stock, *arguments):
+    pin_request_origin("", True)
+    return stock(*arguments)
 
 
 # Viewers' requests -----------------------------------------------------------
