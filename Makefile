@@ -55,12 +55,20 @@ sleep: ## put ENV to sleep before its time (ENV=dev)
 
 ##- on this machine, against an AWS emulator
 
+.PHONY: up
+up: tools ## bootstrap, deploy shared and dev with the shop to a local AWS emulator, and leave it running
+	@go run ./cmd/live up
+
 .PHONY: demo
-demo: tools ## bootstrap, deploy shared and dev to a local AWS emulator, and leave it running
+demo: tools ## the same, and a browser that orders something through the page
 	@go run ./cmd/live demo
 
-.PHONY: demo-down
-demo-down: tools ## end the demo
+.PHONY: screenshots
+screenshots: tools ## take the README's pictures of what is up
+	@go run ./cmd/live screenshots
+
+.PHONY: down
+down: tools ## stop what make up or make demo started, and remove what it left
 	@go run ./cmd/live down
 
 .PHONY: live

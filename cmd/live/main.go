@@ -1,8 +1,10 @@
 // Command live brings the synthesized platform to life on the AWS emulator; see internal/live. Run it in the repository's
 // root:
 //
-//	live demo        the platform on this machine, by cdktf deploy
-//	live down        stop the demo and remove what it left
+//	live up          the platform and the shop on this machine, by cdktf deploy, in containers
+//	live demo        the same, and a browser that orders something
+//	live screenshots the README's pictures, of what is up
+//	live down        stop it and remove what it left
 //	live cycle ENV [FOLDER]
 //	                 apply an environment, plan again, destroy it; in a temporary copy of FOLDER, or of cdktf.out
 package main
@@ -18,8 +20,10 @@ import (
 	"aws-microservices/internal/live"
 )
 
-const usage = `usage: live demo        the platform on this machine, by cdktf deploy
-       live down        stop the demo and remove what it left
+const usage = `usage: live up          the platform and the shop on this machine, by cdktf deploy, in containers
+       live demo        the same, and a browser that orders something
+       live screenshots the README's pictures, of what is up
+       live down        stop it and remove what it left
        live cycle ENV [FOLDER]
                         apply an environment, plan again, destroy it; in a temporary copy of FOLDER, or of cdktf.out`
 
@@ -47,6 +51,10 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("%s is not the repository's root (no cdktf.json): cd there first", root)
 	}
 	switch {
+	case len(args) == 1 && args[0] == "up":
+		return live.Up(ctx, root, out, os.Stdout)
+	case len(args) == 1 && args[0] == "screenshots":
+		return live.Screenshots(ctx, root, out, os.Stdout)
 	case len(args) == 1 && args[0] == "demo":
 		return live.Demo(ctx, root, out, os.Stdout)
 	case len(args) == 1 && args[0] == "down":
