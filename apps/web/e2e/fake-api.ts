@@ -219,10 +219,13 @@ export class FakeApi {
       }
       return { placed: before, replayed: true };
     }
-    const lines = wanted.lines.map(({ product: id, quantity }) => {
+    const lines = wanted.lines.map(({ product: id, quantity }, index) => {
       const item = this.#product(id);
       if (item.stock < quantity) {
-        throw new Refusal(409, `There are only ${item.stock} of ${item.name}.`);
+        const field = `lines[${index}].quantity`;
+        throw new Refusal(409, `There is not enough of ${item.name}.`, [
+          { field, detail: `only ${item.stock} are left` },
+        ]);
       }
       return { product: id, name: item.name, quantity, price: item.price };
     });

@@ -312,7 +312,9 @@ describe('an order', () => {
         mug.stock = 1;
         await page.getByLabel('E-mail').fill(EMAIL);
         await button(page, 'Place order').click();
-        await page.getByText('There are only 1 of Coffee mug.').waitFor();
+        await page.getByText('There is not enough of Coffee mug.').waitFor();
+        await page.getByText('Coffee mug: only 1 are left').waitFor();
+        await page.getByText('Only 1 left.').waitFor();
         await button(page, 'One less').click();
         await button(page, 'Place order').click();
         await heading(page, 'Your order').waitFor();
