@@ -384,7 +384,7 @@ func TestService(t *testing.T) {
 	servicetest.WithDatabase(environment, s.Config("mailer"))
 	environment["QUEUE_MAIL_URL"] = cloud.URL + "/111122223333/mail"
 	environment["BUCKET_MEDIA_NAME"], environment["BUCKET_MEDIA_PREFIX"] = "media", "mails/"
-	p := servicetest.StartWorker(t, environment)
+	p := servicetest.Start(t, environment)
 	<-inHand
 	if code := p.Stop(t); code != 0 {
 		t.Errorf("it ends with %d, not 0", code)

@@ -157,7 +157,7 @@ func TestService(t *testing.T) {
 	environment := servicetest.Environment("shipping", cloud.URL)
 	servicetest.WithDatabase(environment, s.Config("shipping"))
 	environment["QUEUE_TO_SHIP_URL"] = cloud.URL + "/111122223333/to-ship"
-	p := servicetest.StartWorker(t, environment)
+	p := servicetest.Start(t, environment)
 	p.Await(t, "/readyz", 200)
 	for deadline := time.Now().Add(20 * time.Second); len(cloud.Deleted()) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -210,7 +210,11 @@ func tries(m types.Message) int {
 // work handles a message and tells SQS what became of it.
 func (c *Consumer) work(ctx context.Context, m types.Message, limit time.Duration) {
 	ctx, start := about(ctx, m), time.Now()
-	err := c.handle(ctx, m, limit)
+	parsed, err := Parse(aws.ToString(m.Body))
+	if err == nil {
+		ctx = logs.With(ctx, slog.String("kind", parsed.Kind), slog.String("order", parsed.Order.ID))
+		err = c.handle(ctx, parsed, limit)
+	}
 	took := slog.Int64("duration_ms", time.Since(start).Milliseconds())
 	switch {
 	case err == nil:
@@ -226,17 +230,13 @@ func (c *Consumer) work(ctx context.Context, m types.Message, limit time.Duratio
 }
 
 // handle bounds the work on a message, and makes a panic the failure of this one.
-func (c *Consumer) handle(ctx context.Context, raw types.Message, limit time.Duration) (err error) {
+func (c *Consumer) handle(ctx context.Context, m Message, limit time.Duration) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	m, err := Parse(aws.ToString(raw.Body))
-	if err != nil {
-		return err
-	}
-	ctx, done := context.WithTimeout(logs.With(ctx, slog.String("kind", m.Kind), slog.String("order", m.Order.ID)), limit)
+	ctx, done := context.WithTimeout(ctx, limit)
 	defer done()
 	return c.Handle(ctx, m)
 }

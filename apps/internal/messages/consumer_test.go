@@ -232,7 +232,7 @@ func TestMessagesAreHandledTenAtATimeAndDeleted(t *testing.T) {
 			t.Errorf("an idle consumer took %s to end", d)
 		}
 	})
-	for _, want := range []string{`"message_id":"m7"`, `"request_id":"request-of-m7"`, `"duration_ms":1000`, `"receive_count":1`} {
+	for _, want := range []string{`"message_id":"m7"`, `"request_id":"request-of-m7"`, `"duration_ms":1000`, `"receive_count":1`, `"kind":"order-placed"`} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the log has no %s", want)
 		}

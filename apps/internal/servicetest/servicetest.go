@@ -4,12 +4,10 @@ package servicetest
 
 import (
 	"bytes"
-	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,53 +70,20 @@ func (l *log) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// Start starts a service that listens, with nothing but an environment and a port. It is killed at the end of the test.
+// Start starts the service with nothing but an environment and a port. It is killed at the end of the test.
 func Start(t *testing.T, environment map[string]string) *Process {
 	t.Helper()
-	port := freePort(t, "0")
-	environment = maps.Clone(environment)
-	environment["PORT"] = port
-	return start(t, environment, port)
-}
-
-// StartWorker starts a service that has no port. It answers on 127.0.0.1:8080, so there is one at a time on a machine, and none
-// where something else listens there: then the test is skipped.
-func StartWorker(t *testing.T, environment map[string]string) *Process {
-	t.Helper()
-	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "servicetest-worker.lock"), os.O_CREATE|os.O_RDWR, 0o666)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { lock.Close() }) // which unlocks it, after the worker was killed
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	const port = "8080"
-	if freePort(t, port) == "" {
-		t.Skip("something else listens on 127.0.0.1:" + port)
-	}
-	return start(t, environment, port)
-}
-
-// freePort returns a port that nobody listens on, or "" if somebody does.
-func freePort(t *testing.T, port string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
-	if err != nil {
-		return ""
-	}
-	defer listener.Close()
-	_, port, err = net.SplitHostPort(listener.Addr().String())
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return port
-}
-
-func start(t *testing.T, environment map[string]string, port string) *Process {
-	t.Helper()
 	p := &Process{URL: "http://127.0.0.1:" + port, command: exec.Command(os.Args[0]), log: &log{}, ended: make(chan struct{})}
-	p.command.Env = []string{marker + "=1"}
+	p.command.Env = []string{marker + "=1", "PORT=" + port, "GOCOVERDIR=" + t.TempDir()} // or it complains where coverage is measured
 	for name, value := range environment {
 		p.command.Env = append(p.command.Env, name+"="+value)
 	}
