@@ -1,20 +1,26 @@
-"""What the emulator answers beside AWS's API, where tasks run in containers.
+"""What the emulator answers beside AWS's API, where tasks run.
 
 gateway:port   the API, for containers
 gateway:80     Service Connect: the services by their names, e.g. http://payments
+127.0.0.1:any  the same for processes, a port for each name
 127.0.0.1:site the one distribution of CloudFront, as a browser sees it
 """
 
+import asyncio
+import functools
 import json
 import os
 import random
 import socket
+import threading
 
+import hypercorn.asyncio as server
+import hypercorn.config
 from ministack import app
 from ministack.core.responses import request_scope
 from ministack.services import alb, cloudfront, ecs
 
-from layer import containers, tasks
+from layer import containers, processes, tasks
 from layer.wrapping import wrap
 
 PORT = int(os.environ.get("GATEWAY_PORT", "4566"))
@@ -22,18 +28,18 @@ SITE_PORT = int(os.environ.get("LAYER_SITE_PORT", "0"))
 CONNECT_PORT = 80
 
 
+_serve = server.serve
+
+
 def listen():
     """Adds the addresses above to the one that ministack's server listens on."""
-    import hypercorn.asyncio as server
-
-    stock = server.serve
 
     def serve(application, config):
         more = [f"127.0.0.1:{SITE_PORT}"] if SITE_PORT else []
         if containers.NETWORK:
             more += [f"fd://{_at_gateway(port)}" for port in (PORT, CONNECT_PORT)]
         config.bind = config.bind + more
-        return stock(application, config)
+        return _serve(application, config)
 
     server.serve = serve
 
@@ -53,7 +59,7 @@ async def answer(stock, scope, receive, send):
     if scope["type"] == "http":
         address = tuple(scope["server"])
         if containers.NETWORK and address == (containers.GATEWAY, CONNECT_PORT):
-            return await _call(scope, receive, send)
+            return await _call(_host(scope), scope, receive, send)
         if SITE_PORT and address == ("127.0.0.1", SITE_PORT):
             scope = _as_viewer(scope)
             if scope is None:
@@ -78,10 +84,13 @@ def _as_viewer(scope):
 # Service Connect -------------------------------------------------------------
 
 
-async def _call(scope, receive, send):
+def _host(scope):
+    return dict(scope["headers"]).get(b"host", b"").decode("latin-1").split(":")[0]
+
+
+async def _call(name, scope, receive, send):
     """Passes a request on to a task of the service that has the name."""
     headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    name = headers.get("host", "").split(":")[0]
     targets = _targets(name)
     if not targets:
         return await _say(send, 503, f"no task of a service named {name} runs")
@@ -134,6 +143,50 @@ def _addresses(record):
             and ecs._task_ip(task)
         ):
             yield ecs._task_ip(task), port
+
+
+# For processes ---------------------------------------------------------------
+#
+# Nothing resolves the names for them, and port 80 is root's: each name has a
+# port of its own instead, and variables that hold the name's URL hold that.
+
+
+@wrap(ecs, "_build_run_kwargs")
+def run_arguments(stock, cdef, td, env, *rest):
+    if processes.BINARIES:
+        names = {f"http://{alias['dnsName']}": alias["dnsName"] for alias, _ in tasks.aliases()}
+        env = {name: _url(names[value]) if value in names else value for name, value in env.items()}
+    return stock(cdef, td, env, *rest)
+
+
+_opening = threading.Lock()
+
+
+def _url(name):
+    with _opening:
+        return f"http://{processes.HOST}:{_open(name)}"
+
+
+@functools.cache
+def _open(name):
+    """Starts to listen for a name, and returns the port."""
+    listener = socket.create_server((processes.HOST, 0))
+    port = listener.getsockname()[1]
+    config = hypercorn.config.Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    serving = _serve(
+        functools.partial(_answer_name, name), config, shutdown_trigger=asyncio.Event().wait
+    )
+    asyncio.run_coroutine_threadsafe(serving, app._MAIN_LOOP)
+    return port
+
+
+async def _answer_name(name, scope, receive, send):
+    if scope["type"] == "http":
+        return await _call(name, scope, receive, send)
+    for event in ("startup", "shutdown"):  # of the protocol's "lifespan"
+        await receive()
+        await send({"type": f"lifespan.{event}.complete"})
 
 
 async def _say(send, status, what):

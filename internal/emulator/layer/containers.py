@@ -1,7 +1,8 @@
 """Where tasks and databases run in containers: the engine, as ECS and RDS see it.
 
-Only where the emulator was given a network of a container engine; elsewhere
-tasks and databases are records, and nothing below takes part.
+Only where the emulator was given a network of a container engine. Where it was
+given a folder of programs instead, the engine is processes.py's; elsewhere tasks
+and databases are records, and nothing below takes part.
 
 Stock: the emulator is a container beside those it starts, finds its own
        network by its host name, and pulls images from the address they name.
@@ -18,10 +19,13 @@ import urllib.request
 
 from ministack.services import ecr, ecs, rds
 
+from layer import processes
 from layer.wrapping import wrap
 
 NETWORK = os.environ.get("LAYER_NETWORK", "")
 GATEWAY = os.environ.get("LAYER_GATEWAY", "")
+# Whether tasks and databases run at all, in containers or as processes.
+RUNNING = bool(NETWORK or processes.BINARIES)
 REGISTRY = f"127.0.0.1:{os.environ.get('GATEWAY_PORT', '4566')}"
 
 _ECR = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/")
@@ -101,12 +105,12 @@ class _Images:
         return types.SimpleNamespace(id=digest(local(image)))
 
 
-def _see_engine(service):
-    @wrap(service, "_get_docker")
-    @functools.cache
-    def get_docker(stock):
-        client = stock()
-        return Engine(client) if client else None
+@functools.cache
+def get_docker(stock):
+    if processes.BINARIES:
+        return processes.engine
+    client = stock()
+    return Engine(client) if client else None
 
 
 # The repository of a request ------------------------------------------------
@@ -128,6 +132,6 @@ def select_scope(stock, name, headers, query_params):
             return
 
 
-if NETWORK:
-    _see_engine(ecs)
-    _see_engine(rds)
+if RUNNING:
+    wrap(ecs, "_get_docker")(get_docker)
+    wrap(rds, "_get_docker")(get_docker)

@@ -1,4 +1,4 @@
-"""RDS: PostgreSQL as RDS runs it, where databases run in containers."""
+"""RDS: PostgreSQL as RDS runs it, where databases run."""
 
 import hashlib
 import io
@@ -8,7 +8,7 @@ import tarfile
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import rds as service
 
-from layer import containers
+from layer import containers, processes, query
 from layer.wrapping import wrap
 
 # The name of a database ------------------------------------------------------
@@ -16,7 +16,8 @@ from layer.wrapping import wrap
 # Stock: an instance has the address its container has at the moment, and
 #        containers of two emulators have the same names.
 # AWS:   an instance has a name that stays.
-# Needed: services find the database again after it was stopped.
+# Needed: services find the database again after it was stopped. Without a
+#        network of containers nothing resolves a name: there the address stays.
 
 
 def _name(identifier):
@@ -26,7 +27,7 @@ def _name(identifier):
 
 @wrap(service, "_instance_xml")
 def instance_xml(stock, instance):
-    if instance.get("_docker_container_id"):
+    if containers.NETWORK and instance.get("_docker_container_id"):
         endpoint = {
             **instance["Endpoint"],
             "Address": _name(instance["DBInstanceIdentifier"]),
@@ -34,6 +35,11 @@ def instance_xml(stock, instance):
         }
         instance = {**instance, "Endpoint": endpoint}
     return stock(instance)
+
+
+@wrap(service, "_network_supports_aliases")
+def supports_aliases(stock, network):
+    return network != processes.NETWORK and stock(network)
 
 
 @wrap(service, "_rds_docker_scope")
@@ -49,14 +55,11 @@ def docker_scope(stock, *arguments):
 # Needed: services that connect as they must on AWS. The token itself is not
 #        checked: PostgreSQL would have to ask AWS.
 
-_SETUP = """#!/bin/sh
+_SETUP = f"""#!/bin/sh
 set -e
-psql --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" --set ON_ERROR_STOP=1 --command 'CREATE ROLE rds_iam NOLOGIN'
+psql --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" --set ON_ERROR_STOP=1 --command '{processes.POSTGRESQL_ROLES}'
 cat >"$PGDATA/pg_hba.conf" <<HBA
-local all all trust
-hostssl all +rds_iam all trust
-hostssl all all all scram-sha-256
-HBA
+{processes.POSTGRESQL_ACCESS}HBA
 """
 
 
@@ -67,6 +70,8 @@ def run_container(stock, engine, kind, arguments, tls_names=(), tls_ips=()):
         endpoint = engine.api.create_endpoint_config(aliases=[name])
         arguments = {**arguments, "networking_config": {containers.NETWORK: endpoint}}
         tls_names = [*tls_names, name]
+    if processes.BINARIES:
+        tls_ips = [*tls_ips, processes.database_address(processes.volume_of(arguments))]
     return stock(engine, kind, arguments, tls_names, tls_ips)
 
 
@@ -79,3 +84,36 @@ def archive(stock, *material):
         entry.size = len(_SETUP)
         bundle.addfile(entry, io.BytesIO(_SETUP.encode()))
     return packed.getvalue()
+
+
+# Stopping and starting it -----------------------------------------------------
+#
+# Stock: an instance that is stopped answers as before.
+# AWS:   it does not, until it is started, with the data it had.
+# Needed: an environment that sleeps and wakes. In a container it goes on
+#        answering: there it would get another address.
+
+
+@wrap(service, "_set_db_instance_status")
+def set_status(stock, params, status, *names):
+    instance = service._resolve_instance(query.value(params, "DBInstanceIdentifier"))
+    if processes.BINARIES and instance and instance.get("_docker_container_id"):
+        process = service._get_docker().containers.get(instance["_docker_container_id"])
+        if status == "stopped":
+            process.stop()
+        elif process.status == "exited":
+            process.start()
+            _await_ready(instance, process)
+    return stock(params, status, *names)
+
+
+def _await_ready(instance, process):
+    service._wait_for_database_ready(
+        instance["_internal_address"],
+        instance["_internal_port"],
+        instance["Engine"],
+        instance["MasterUsername"],
+        instance["_MasterUserPassword"],
+        instance["DBName"],
+        lambda: process.status == "running",
+    )

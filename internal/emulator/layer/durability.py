@@ -5,9 +5,8 @@ Stock: with PERSIST_STATE=1 the state is saved when the emulator is asked to
 Needed: the proof that a crash between two runs of Terraform loses nothing.
 
 Saving blocks the emulator for as long as it takes, so the pause before a save
-grows with it: at most a tenth of the time goes into saving. Where tasks run in
-containers it is not done: their traffic would wait for it, and what is killed
-leaves containers behind in any case.
+grows with it: at most a tenth of the time goes into saving. Where tasks run it
+is not done: their traffic would wait for it.
 """
 
 import asyncio
@@ -54,5 +53,5 @@ async def dispatch(stock, method, path, headers, body, query_params, request_id)
     finally:
         # Of the protocols that POST everything, reads are not told from
         # writes: some reads write (KMS creates managed keys on first use).
-        if app.PERSIST_STATE and not containers.NETWORK and method not in READING_METHODS:
+        if app.PERSIST_STATE and not containers.RUNNING and method not in READING_METHODS:
             _saver.request()

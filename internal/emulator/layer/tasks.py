@@ -1,5 +1,6 @@
-"""ECS: a task's containers as its definition says, where tasks run in containers."""
+"""ECS: a task's containers as its definition says, where tasks run."""
 
+import functools
 import os
 import pathlib
 import threading
@@ -10,7 +11,7 @@ from ministack.core.responses import get_account_id
 from ministack.services import ecs as service
 from ministack.services import rds
 
-from layer import containers
+from layer import containers, processes
 from layer.wrapping import wrap
 
 CA_PATH = "/etc/rds-ca.pem"
@@ -23,7 +24,7 @@ _STOP_LABEL = "layer.stop-timeout"
 # AWS:   they hold.
 # Needed: an image that breaks the platform's conventions breaks here too.
 #        Not the number of open files: an engine that is not privileged may not
-#        raise it.
+#        raise it. A process has none of these but the stop timeout.
 
 
 @wrap(service, "_build_run_kwargs")
@@ -51,9 +52,10 @@ def run_arguments(stock, cdef, td, env, *rest):
     return arguments
 
 
+@functools.cache
 def _ca_file():
     """The certificate authority of the databases, as a file that containers can be given."""
-    path = pathlib.Path(os.environ["STATE_DIR"], "rds-ca.pem")
+    path = pathlib.Path(os.environ["STATE_DIR"], "rds-ca.pem").absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(rds.pg_ca_cert_pem())
     return path
@@ -73,7 +75,9 @@ def register_metadata(stock, task_arn, cluster_arn, td, cdef, launch_type, env, 
     token = stock(task_arn, cluster_arn, td, cdef, launch_type, env, *rest)
     del env["AWS_CONTAINER_CREDENTIALS_FULL_URI"], env["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
     env.update(
-        AWS_ACCESS_KEY_ID=get_account_id(), AWS_SECRET_ACCESS_KEY="unused", PGSSLROOTCERT=CA_PATH
+        AWS_ACCESS_KEY_ID=get_account_id(),
+        AWS_SECRET_ACCESS_KEY="unused",
+        PGSSLROOTCERT=str(_ca_file()) if processes.BINARIES else CA_PATH,
     )
     return token
 
@@ -83,7 +87,7 @@ def register_metadata(stock, task_arn, cluster_arn, td, cdef, launch_type, env, 
 # Stock: Service Connect is a setting.
 # AWS:   a proxy beside each task answers for the names of the namespace.
 # Needed: services call each other. Here one proxy, at the gateway, answers for
-#        all of them: see connect.py.
+#        all of them, and one each for processes: see connect.py.
 
 
 def _connected():
@@ -216,7 +220,7 @@ def record_healthy(stock, svc_key, task):
 @wrap(service, "_make_deployment")
 def make_deployment(stock, task_definition, desired_count, *status):
     deployment = stock(task_definition, desired_count, *status)
-    if containers.NETWORK and desired_count:
+    if containers.RUNNING and desired_count:
         deployment.update(rolloutState="IN_PROGRESS", rolloutStateReason="ECS deployment in progress.")
     return deployment
 
@@ -228,7 +232,7 @@ LONGEST_PAUSE = 30
 @wrap(service, "_record_service_task_failure")
 def record_failure(stock, task, *arguments, **options):
     group = task.get("group", "")
-    if containers.NETWORK and group.startswith("service:"):
+    if containers.RUNNING and group.startswith("service:"):
         cluster = service._cluster_name_from_arn(task["clusterArn"])
         key = f"{cluster}/{group.removeprefix('service:')}"
         _failures[key] = _failures.get(key, 0) + 1
