@@ -159,7 +159,10 @@ func TestNotEnoughSaysOfWhat(t *testing.T) {
 	if a.Code != 409 || !strings.Contains(a.problem.Detail, "Oak desk, Tea pot") {
 		t.Errorf("%d %s", a.Code, a.Body)
 	}
-	want := []web.FieldError{{Field: "lines[2].quantity", Detail: "only 3 are left"}, {Field: "lines[0].quantity", Detail: "only 3 are left"}}
+	want := []web.FieldError{
+		{Field: "lines[2].quantity", Detail: "only 3 are left"},
+		{Field: "lines[0].quantity", Detail: "only 3 are left"},
+	}
 	if diff := cmp.Diff(want, a.problem.Errors); diff != "" {
 		t.Error(diff)
 	}

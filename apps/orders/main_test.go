@@ -76,8 +76,9 @@ func newAcquirer(t *testing.T) *acquirer {
 	a := &acquirer{}
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in payment
-		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.URL.Path != "/payments" || r.Header.Get("Idempotency-Key") != in.Order {
-			t.Errorf("payments was asked %s with the key %q: %v", r.URL, r.Header.Get("Idempotency-Key"), err)
+		err, key := json.NewDecoder(r.Body).Decode(&in), r.Header.Get("Idempotency-Key")
+		if err != nil || r.URL.Path != "/payments" || key != in.Order {
+			t.Errorf("payments was asked %s with the key %q: %v", r.URL, key, err)
 		}
 		a.mu.Lock()
 		a.asked = append(a.asked, in)

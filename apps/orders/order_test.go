@@ -24,14 +24,20 @@ func TestValidateNamesAllProblems(t *testing.T) {
 		request request
 		want    []string
 	}{
-		"nothing":       {desks(99), nil},
-		"all at once":   {request{}, []string{"email", "lines", "payment"}},
-		"quantities":    {request{"a@b.example", []requestLine{{"a", 0}, {"b", 100}, {"c", -1}}, "card"}, []string{"lines[0].quantity", "lines[1].quantity", "lines[2].quantity"}},
-		"twice":         {request{"a@b.example", []requestLine{{"a", 1}, {"b", 1}, {"a", 2}}, "card"}, []string{"lines[2].product"}},
-		"no product id": {request{"a@b.example", []requestLine{{"", 1}, {"A\x00", 1}, {"a-", 1}}, "card"}, []string{"lines[0].product", "lines[1].product", "lines[2].product"}},
-		"too many":      {many, []string{"lines"}},
-		"payment":       {request{"a@b.example", []requestLine{{"a", 1}}, "cash"}, []string{"payment"}},
-		"address":       {request{"a@b.example\r\nBcc: c@d.example", []requestLine{{"a", 1}}, "card"}, []string{"email"}},
+		"nothing":     {desks(99), nil},
+		"all at once": {request{}, []string{"email", "lines", "payment"}},
+		"quantities": {
+			request{"a@b.example", []requestLine{{"a", 0}, {"b", 100}, {"c", -1}}, "card"},
+			[]string{"lines[0].quantity", "lines[1].quantity", "lines[2].quantity"},
+		},
+		"twice": {request{"a@b.example", []requestLine{{"a", 1}, {"b", 1}, {"a", 2}}, "card"}, []string{"lines[2].product"}},
+		"no product id": {
+			request{"a@b.example", []requestLine{{"", 1}, {"A\x00", 1}, {"a-", 1}}, "card"},
+			[]string{"lines[0].product", "lines[1].product", "lines[2].product"},
+		},
+		"too many": {many, []string{"lines"}},
+		"payment":  {request{"a@b.example", []requestLine{{"a", 1}}, "cash"}, []string{"payment"}},
+		"address":  {request{"a@b.example\r\nBcc: c@d.example", []requestLine{{"a", 1}}, "card"}, []string{"email"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +86,9 @@ func TestHistoryIsInOrderOfTime(t *testing.T) {
 		at := time.Date(2026, 11, 24, 10, 0, second, 0, time.FixedZone("", 3600))
 		return &at
 	}
-	got := history(moment{placed, at(0)}, moment{confirmed, at(1)}, moment{declined, nil}, moment{mailed, at(3)}, moment{shipped, at(2)})
+	got := history(
+		moment{placed, at(0)}, moment{confirmed, at(1)}, moment{declined, nil}, moment{mailed, at(3)}, moment{shipped, at(2)},
+	)
 	utc := func(second int) time.Time { return time.Date(2026, 11, 24, 9, 0, second, 0, time.UTC) }
 	want := []event{{placed, utc(0)}, {confirmed, utc(1)}, {shipped, utc(2)}, {mailed, utc(3)}}
 	if diff := cmp.Diff(want, got); diff != "" {

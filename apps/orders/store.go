@@ -21,7 +21,8 @@ var (
 	errOtherContent = errors.New("the key was used with another content")
 )
 
-// refusedError says which products an order cannot have: those that cannot be sold at all, else those of which there is not enough.
+// refusedError says which products an order cannot have: those that cannot be sold at all, and those of which there is not
+// enough.
 type refusedError struct{ unsold, short []refusal }
 
 type refusal struct{ product, name, why string }

@@ -143,7 +143,8 @@ func TestRepeatedKeyGetsTheSameAnswerFromAnyTask(t *testing.T) {
 	if one.mails[0].ID != other.mails[0].ID {
 		t.Error("the mail that is asked for again is another message")
 	}
-	if paymentID("key", id) == paymentID("key", "7d0a5ad4-86f5-4bb8-a9a2-0f9c4e2a7c03") || paymentID("key", id) == paymentID("other", id) {
+	if paymentID("key", id) == paymentID("key", "7d0a5ad4-86f5-4bb8-a9a2-0f9c4e2a7c03") ||
+		paymentID("key", id) == paymentID("other", id) {
 		t.Error("different payments have the same id")
 	}
 }
@@ -250,7 +251,9 @@ func TestService(t *testing.T) {
 }
 
 func TestConfigurationIsRefusedAllAtOnce(t *testing.T) {
-	said := servicetest.Refused(t, map[string]string{"SERVICE_NAME": "payments", "AWS_REGION": "eu-west-1", "QUEUE_MAIL_URL": "mail"})
+	said := servicetest.Refused(t, map[string]string{
+		"SERVICE_NAME": "payments", "AWS_REGION": "eu-west-1", "QUEUE_MAIL_URL": "mail",
+	})
 	for _, name := range []string{"QUEUE_MAIL_URL", "SECRET_PAYMENT_PROVIDER_ARN"} {
 		if !strings.Contains(said, name) {
 			t.Errorf("it does not name %s: %s", name, said)

@@ -37,7 +37,8 @@ func newShop(t *testing.T) *shop {
 func (s *shop) order(t *testing.T, status string) messages.Message {
 	t.Helper()
 	id := uuid.NewString()
-	s.exec(t, `INSERT INTO orders (id, idempotency_key, request_hash, email, payment, status, total_cents, currency, request_id, placed_at)
+	s.exec(t, `
+		INSERT INTO orders (id, idempotency_key, request_hash, email, payment, status, total_cents, currency, request_id, placed_at)
 		VALUES ($1, $2, '', 'a@b.example', 'card', $3, 1, 'EUR', 'r', now())`, id, id, status)
 	return placed(id)
 }
@@ -89,7 +90,8 @@ func TestOrderIsShippedOnceHoweverOftenTheMessageComes(t *testing.T) {
 		t.Errorf("status is %s, %d shipments", status, n)
 	}
 	var number string
-	if err := s.admin.QueryRow(t.Context(), "SELECT tracking FROM shipments").Scan(&number); err != nil || number != tracking(in.Order.ID) {
+	err := s.admin.QueryRow(t.Context(), "SELECT tracking FROM shipments").Scan(&number)
+	if err != nil || number != tracking(in.Order.ID) {
 		t.Errorf("tracking is %s (%v)", number, err)
 	}
 }

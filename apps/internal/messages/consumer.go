@@ -245,7 +245,8 @@ func (c *Consumer) handle(ctx context.Context, m Message, limit time.Duration) (
 func (c *Consumer) delete(ctx context.Context, m types.Message, took slog.Attr) {
 	call, done := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer done()
-	if _, err := c.Client.DeleteMessage(call, &sqs.DeleteMessageInput{QueueUrl: &c.QueueURL, ReceiptHandle: m.ReceiptHandle}); err != nil {
+	_, err := c.Client.DeleteMessage(call, &sqs.DeleteMessageInput{QueueUrl: &c.QueueURL, ReceiptHandle: m.ReceiptHandle})
+	if err != nil {
 		slog.WarnContext(ctx, "message handled but not deleted: it will come again", "error", err.Error(), took)
 		return
 	}

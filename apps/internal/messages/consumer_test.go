@@ -56,7 +56,8 @@ func (q *queue) GetQueueAttributes(
 	if q.failing != nil {
 		return nil, q.failing
 	}
-	return &sqs.GetQueueAttributesOutput{Attributes: map[string]string{"VisibilityTimeout": fmt.Sprint(int(q.visibility.Seconds()))}}, nil
+	seconds := fmt.Sprint(int(q.visibility.Seconds()))
+	return &sqs.GetQueueAttributesOutput{Attributes: map[string]string{"VisibilityTimeout": seconds}}, nil
 }
 
 func (q *queue) ReceiveMessage(
@@ -232,7 +233,9 @@ func TestMessagesAreHandledTenAtATimeAndDeleted(t *testing.T) {
 			t.Errorf("an idle consumer took %s to end", d)
 		}
 	})
-	for _, want := range []string{`"message_id":"m7"`, `"request_id":"request-of-m7"`, `"duration_ms":1000`, `"receive_count":1`, `"kind":"order-placed"`} {
+	for _, want := range []string{
+		`"message_id":"m7"`, `"request_id":"request-of-m7"`, `"duration_ms":1000`, `"receive_count":1`, `"kind":"order-placed"`,
+	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the log has no %s", want)
 		}

@@ -54,9 +54,11 @@ func TestValidateNamesAllProblems(t *testing.T) {
 		"nothing":            {func(*Message) {}, nil},
 		"a receipt":          {func(m *Message) { m.Kind, m.Order.Lines = PaymentReceipt, nil }, nil},
 		"an order, no lines": {func(m *Message) { m.Order.Lines = nil }, []string{"order.lines is empty"}},
-		"a line of none":     {func(m *Message) { m.Order.Lines = []Line{{Product: "oak-desk"}} }, []string{`order.lines[0] is 0 of "oak-desk"`}},
-		"spelled otherwise":  {func(m *Message) { m.Order.ID = strings.ToUpper(m.Order.ID) }, []string{"order.id"}},
-		"a path":             {func(m *Message) { m.Order.ID = "../../reports" }, []string{"order.id"}},
+		"a line of none": {
+			func(m *Message) { m.Order.Lines = []Line{{Product: "oak-desk"}} }, []string{`order.lines[0] is 0 of "oak-desk"`},
+		},
+		"spelled otherwise": {func(m *Message) { m.Order.ID = strings.ToUpper(m.Order.ID) }, []string{"order.id"}},
+		"a path":            {func(m *Message) { m.Order.ID = "../../reports" }, []string{"order.id"}},
 		"everything": {func(m *Message) { *m = Message{Kind: "greeting"} }, []string{
 			"id is", `kind is "greeting"`, "at is missing", "order.id is", "order.email", "order.total.currency",
 		}},

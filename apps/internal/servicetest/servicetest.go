@@ -83,7 +83,8 @@ func Start(t *testing.T, environment map[string]string) *Process {
 		t.Fatal(err)
 	}
 	p := &Process{URL: "http://127.0.0.1:" + port, command: exec.Command(os.Args[0]), log: &log{}, ended: make(chan struct{})}
-	p.command.Env = []string{marker + "=1", "PORT=" + port, "GOCOVERDIR=" + t.TempDir()} // or it complains where coverage is measured
+	// Without the last one it complains where coverage is measured.
+	p.command.Env = []string{marker + "=1", "PORT=" + port, "GOCOVERDIR=" + t.TempDir()}
 	for name, value := range environment {
 		p.command.Env = append(p.command.Env, name+"="+value)
 	}
