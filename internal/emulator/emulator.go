@@ -49,6 +49,10 @@ type Config struct {
 	// Containers runs ECS's tasks and RDS's databases in containers. A machine that cannot gives a
 	// containers.UnavailableError. Defaults to false: both are records only.
 	Containers bool
+	// Binaries is the folder of the services' programs, each named like its image's repository after the last slash. Tasks run
+	// them, and databases PostgreSQL as it is installed, as processes: for machines that cannot run containers. Programs may
+	// come into the folder later. Defaults to none; not to be set together with Containers.
+	Binaries string
 	// SitePort is where the one distribution of CloudFront is served as a browser sees it. Defaults to any free port.
 	SitePort int
 }
@@ -65,14 +69,17 @@ type Emulator struct {
 	leash *os.File
 	// Engine runs its containers; nil without.
 	Engine *containers.Engine
+	// Binaries is the folder of the programs that it runs as processes; empty without.
+	Binaries string
 }
 
 // running is what the pid file holds.
 type running struct {
-	PID        int  `json:"pid"`
-	Port       int  `json:"port"`
-	SitePort   int  `json:"sitePort"`
-	Containers bool `json:"containers"`
+	PID        int    `json:"pid"`
+	Port       int    `json:"port"`
+	SitePort   int    `json:"sitePort"`
+	Containers bool   `json:"containers"`
+	Binaries   string `json:"binaries"`
 }
 
 // Start runs the emulator and returns once it answers. State found in c.Dir is
@@ -102,6 +109,12 @@ func Start(ctx context.Context, c Config) (*Emulator, error) {
 		return nil, err
 	}
 	e := &Emulator{dir: dir, run: running{Port: port, SitePort: site, Containers: c.Containers}}
+	if c.Binaries != "" {
+		if e.Binaries, err = filepath.Abs(c.Binaries); err != nil {
+			return nil, fmt.Errorf("folder of the programs: %w", err)
+		}
+		e.run.Binaries = e.Binaries
+	}
 	if c.Containers {
 		if e.Engine, err = containers.Start(ctx, e.path(engineDir), port); err != nil {
 			return nil, err
@@ -137,6 +150,7 @@ func Attach(dir string) (*Emulator, error) {
 		return nil, fmt.Errorf("%s is stale: nothing answers as pid %d at %s: remove it and start the emulator again",
 			path, e.run.PID, e.URL())
 	}
+	e.Binaries = e.run.Binaries
 	if e.run.Containers {
 		if e.Engine, err = containers.Attach(context.Background(), e.path(engineDir), e.run.Port); err != nil {
 			return nil, err
@@ -306,16 +320,16 @@ func (e *Emulator) settings(pythonPath string) []string {
 		"S3_PERSIST=1",
 		"S3_DATA_DIR=" + e.path("s3"),
 		"LAYER_SITE_PORT=" + strconv.Itoa(e.run.SitePort),
+		"RDS_PERSIST=1", // a database that is stopped and started keeps its data
 	}
 	if e.Engine == nil {
 		// An engine that runs on this machine all the same is not to be used.
-		return append(settings, "DOCKER_HOST=unix://"+os.DevNull)
+		return append(settings, "DOCKER_HOST=unix://"+os.DevNull, "LAYER_BINARIES="+e.Binaries)
 	}
 	return append(append(settings, e.Engine.Environ()...),
 		"LAYER_NETWORK="+e.Engine.Network,
 		"LAYER_GATEWAY="+e.Engine.Gateway,
 		"DOCKER_NETWORK="+e.Engine.Network, // ministack's own name for it, in its RDS
-		"RDS_PERSIST=1",                    // a database that is stopped and started keeps its data
 	)
 }
 

@@ -53,6 +53,19 @@ func TestStartedEmulatorAnswersAndStops(t *testing.T) {
 	}
 }
 
+func TestAttachKnowsTheProgramsFolder(t *testing.T) {
+	dir := t.TempDir()
+	programs := filepath.Join(dir, "programs")
+	startWith(t, Config{Dir: dir, Binaries: programs})
+	attached, err := Attach(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if attached.Binaries != programs || attached.Engine != nil {
+		t.Errorf("attached to one with programs in %q and engine %v; want %q and none", attached.Binaries, attached.Engine, programs)
+	}
+}
+
 // Two may be started at the same moment and find the same port free.
 func TestAnotherEmulatorsAnswersAreNotTakenForItsOwn(t *testing.T) {
 	first := start(t, t.TempDir())
@@ -205,8 +218,14 @@ func TestEnvironReachesNothingButTheEmulator(t *testing.T) {
 // start runs the real emulator, or skips the test where it is not installed.
 func start(t *testing.T, dir string) *Emulator {
 	t.Helper()
+	return startWith(t, Config{Dir: dir})
+}
+
+func startWith(t *testing.T, c Config) *Emulator {
+	t.Helper()
 	requireInstalled(t)
-	e, err := Start(t.Context(), Config{Root: repositoryRoot, Dir: dir})
+	c.Root = repositoryRoot
+	e, err := Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
