@@ -20,8 +20,10 @@ import (
 	"time"
 
 	"aws-microservices/internal/bootstrap"
+	"aws-microservices/internal/containers"
 	"aws-microservices/internal/emulator"
 	"aws-microservices/internal/live/stack"
+	"aws-microservices/stacks"
 )
 
 // DemoDir is the folder, below the repository's root, of everything the demo keeps; git ignores it.
@@ -30,18 +32,55 @@ const DemoDir = ".demo"
 // demoPort is where AWS emulators usually listen, so that other tools find it.
 const demoPort = 4566
 
-// demoStacks are what the demo deploys.
-var demoStacks = []string{Shared, "dev"}
+// demoPagePort is where the page is, unless somebody listens there.
+const demoPagePort = 8080
 
-// Demo brings the platform up on this machine and leaves it running: an emulator, the bootstrap, and the real
-// `cdktf deploy` in the checkout. Where it runs already, Demo brings it up to date. root is the repository's root, out its
-// cdktf.out.
+// demoEnvironment is the one that the demo deploys, after what all of them share.
+var demoEnvironment = stacks.Dev
+
+// demoStacks are what the demo deploys.
+var demoStacks = []string{Shared, demoEnvironment.Name}
+
+// Up brings the platform up on this machine, with the shop on it, and leaves it running: an emulator, the bootstrap, the
+// real `cdktf deploy` in the checkout, and real containers, or processes on a machine that runs none. Where it runs already,
+// Up brings it up to date. root is the repository's root, out its cdktf.out.
+func Up(ctx context.Context, root, out string, w io.Writer) error {
+	_, err := up(ctx, root, out, w)
+	return err
+}
+
+// Demo is Up and a browser that orders something through the page. The pictures it takes go to the demo's folder.
 func Demo(ctx context.Context, root, out string, w io.Writer) error {
-	d := &demo{root: root, out: out, dir: filepath.Join(root, DemoDir), w: w, progress: NewProgress(w)}
-	if err := d.up(ctx); err != nil {
-		return fmt.Errorf("%w\nlogs: %s; run make demo again to carry on, or make demo-down and make demo to start over", err, d.dir)
+	d, err := up(ctx, root, out, w)
+	if err != nil {
+		return err
 	}
-	return nil
+	return d.browse(ctx, filepath.Join(d.dir, "pictures"))
+}
+
+// Screenshots takes the pictures of the README from the demo, which has to be up.
+func Screenshots(ctx context.Context, root, out string, w io.Writer) error {
+	d := newDemo(root, out, w)
+	var err error
+	if d.emulator, err = emulator.Attach(d.dir); err != nil {
+		return fmt.Errorf("%w\nrun make up first", err)
+	}
+	if err := d.openShop(ctx); err != nil {
+		return err
+	}
+	return d.browse(ctx, filepath.Join(root, "docs", "pictures"))
+}
+
+func up(ctx context.Context, root, out string, w io.Writer) (*demo, error) {
+	d := newDemo(root, out, w)
+	if err := d.up(ctx); err != nil {
+		return nil, fmt.Errorf("%w\nlogs: %s; run it again to carry on, or make down first to start over", err, d.dir)
+	}
+	return d, nil
+}
+
+func newDemo(root, out string, w io.Writer) *demo {
+	return &demo{root: root, out: out, dir: filepath.Join(root, DemoDir), w: w, progress: NewProgress(w)}
 }
 
 type demo struct {
@@ -49,6 +88,7 @@ type demo struct {
 	w              io.Writer
 	progress       *Progress
 	emulator       *emulator.Emulator
+	shop           *Shop
 	env            []string
 }
 
@@ -62,10 +102,25 @@ func (d *demo) up(ctx context.Context) error {
 	if err := d.start(ctx); err != nil {
 		return err
 	}
+	if err := d.openShop(ctx); err != nil {
+		return err
+	}
+	if err := d.progress.step("shop", "build", func() (string, error) { return "services and page", d.shop.Build(ctx) }); err != nil {
+		return err
+	}
 	if err := d.bootstrap(ctx); err != nil {
 		return err
 	}
-	if err := d.deploy(ctx); err != nil {
+	if err := d.deploy(ctx, Shared); err != nil {
+		return err
+	}
+	if err := d.progress.step("shop", "push", func() (string, error) { return "images", d.shop.Push(ctx) }); err != nil {
+		return err
+	}
+	if err := d.deploy(ctx, demoEnvironment.Name); err != nil {
+		return err
+	}
+	if err := d.fill(ctx); err != nil {
 		return err
 	}
 	if err := d.prove(ctx); err != nil {
@@ -73,6 +128,34 @@ func (d *demo) up(ctx context.Context) error {
 	}
 	d.nextSteps()
 	return nil
+}
+
+func (d *demo) openShop(ctx context.Context) error {
+	log, err := os.OpenFile(filepath.Join(d.dir, "shop.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	d.shop, err = OpenShop(ctx, d.root, d.emulator, demoEnvironment, log)
+	return err
+}
+
+// fill puts the shop into the environment and waits until it works.
+func (d *demo) fill(ctx context.Context) error {
+	err := d.progress.step("shop", "fill", func() (string, error) { return "schema, secret, pictures, page", d.shop.Fill(ctx) })
+	if err != nil {
+		return err
+	}
+	return d.progress.step("shop", "settle", func() (string, error) { return "every service is well", d.shop.Settle(ctx) })
+}
+
+func (d *demo) browse(ctx context.Context, pictures string) error {
+	if err := os.MkdirAll(pictures, 0o755); err != nil {
+		return err
+	}
+	return d.progress.step("shop", "order", func() (string, error) {
+		order, err := d.shop.Browse(ctx, pictures)
+		return fmt.Sprintf("%s by a browser: confirmed, mailed and shipped after %.0f s; pictures: %s", order.ID, order.Seconds, pictures), err
+	})
 }
 
 // start attaches to a running emulator or starts one that stays, and writes its environment for use by hand.
@@ -83,11 +166,20 @@ func (d *demo) start(ctx context.Context) error {
 			d.emulator = running
 			return running.URL() + " (runs already)", nil
 		}
-		d.emulator, err = emulator.Start(ctx, emulator.Config{Root: d.root, Dir: d.dir, Port: freePort(demoPort), Detach: true})
+		config := emulator.Config{
+			Root: d.root, Dir: d.dir, Port: freePort(demoPort), SitePort: freePort(demoPagePort), Detach: true, Containers: true,
+		}
+		d.emulator, err = emulator.Start(ctx, config)
+		result := ""
+		if unavailable := new(containers.UnavailableError); errors.As(err, &unavailable) {
+			config.Containers, config.Binaries = false, filepath.Join(d.dir, "programs")
+			d.emulator, err = emulator.Start(ctx, config)
+			result = fmt.Sprintf(" (%v: the services run as processes instead)", unavailable)
+		}
 		if err != nil {
 			return "", err
 		}
-		return d.emulator.URL(), nil
+		return d.emulator.URL() + result, nil
 	})
 	if err != nil {
 		return err
@@ -114,8 +206,8 @@ func (d *demo) bootstrap(ctx context.Context) error {
 }
 
 // deploy runs what an operator would run, in the checkout.
-func (d *demo) deploy(ctx context.Context) error {
-	arguments := append(append([]string{"deploy"}, demoStacks...), "--auto-approve")
+func (d *demo) deploy(ctx context.Context, name string) error {
+	arguments := []string{"deploy", name, "--auto-approve"}
 	command := "cdktf " + strings.Join(arguments, " ")
 	fmt.Fprintf(d.w, "\n$ %s\n", command)
 	cmd := exec.CommandContext(ctx, "cdktf", arguments...)
@@ -182,18 +274,18 @@ func plain(value json.RawMessage) string {
 
 func (d *demo) nextSteps() {
 	fmt.Fprintf(d.w, `
-The platform runs on the emulator at %s. Next:
+The shop is at %s, the emulated AWS at %s. Next:
   source %s/env      this shell talks to the emulator: cdktf, terraform, aws
   cdktf diff dev        what a change of the code would do
-  make demo             deploy it
-  make demo-down        stop and remove everything
-`, d.emulator.URL(), DemoDir)
+  make up               deploy it, and the services that changed
+  make down             stop and remove everything
+`, d.emulator.SiteURL(), d.emulator.URL(), DemoDir)
 }
 
 // shellEnv is what of the environment differs from this process's, for bash. It loads the project's tools first.
 func shellEnv(env []string) string {
 	var b strings.Builder
-	b.WriteString("# The demo's emulator: source this file in bash. Written by make demo, removed by make demo-down.\n")
+	b.WriteString("# The demo's emulator: source this file in bash. Written by make up, removed by make down.\n")
 	b.WriteString("source \"$(dirname \"${BASH_SOURCE[0]}\")/../tools/env.sh\"\n")
 	given := os.Environ()
 	b.WriteString("unset ${!AWS_*}\n")
