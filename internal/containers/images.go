@@ -33,7 +33,7 @@ var (
 	// PostgreSQL is what the emulator's RDS starts for version 17.
 	PostgreSQL = Image{
 		Name: "docker.io/library/postgres:17-alpine", standin: "postgres",
-		changes: []string{`ENTRYPOINT ["docker-entrypoint.sh"]`, `CMD ["postgres"]`, "ENV PATH=/usr/local/bin:/bin:/usr/bin:/sbin"},
+		changes: []string{`ENTRYPOINT ["docker-entrypoint.sh"]`, `CMD ["postgres"]`, "ENV PATH=/usr/local/bin:/bin:/usr/bin:/sbin", "STOPSIGNAL SIGINT"},
 	}
 )
 

@@ -6,6 +6,7 @@ import os
 import tarfile
 
 from ministack.core.responses import get_account_id, get_region
+from ministack.services import ecs
 from ministack.services import rds as service
 
 from layer import containers, processes, query
@@ -86,24 +87,27 @@ def archive(stock, *material):
     return packed.getvalue()
 
 
-# Stopping and starting it -----------------------------------------------------
+# Stopping and starting it ----------------------------------------------------
 #
 # Stock: an instance that is stopped answers as before.
 # AWS:   it does not, until it is started, with the data it had.
-# Needed: an environment that sleeps and wakes. In a container it goes on
-#        answering: there it would get another address.
+# Needed: an environment that sleeps and wakes.
+
+STOP_SECONDS = 30
 
 
 @wrap(service, "_set_db_instance_status")
 def set_status(stock, params, status, *names):
     instance = service._resolve_instance(query.value(params, "DBInstanceIdentifier"))
-    if processes.BINARIES and instance and instance.get("_docker_container_id"):
-        process = service._get_docker().containers.get(instance["_docker_container_id"])
+    if instance and instance.get("_docker_container_id"):
+        running = service._get_docker().containers.get(instance["_docker_container_id"])
         if status == "stopped":
-            process.stop()
-        elif process.status == "exited":
-            process.start()
-            _await_ready(instance, process)
+            running.stop(timeout=STOP_SECONDS)
+        elif running.status == "exited":
+            running.start()
+            if containers.NETWORK:  # its address may be another one, its name is not
+                instance["_internal_address"] = ecs._container_ip(running, containers.NETWORK)
+            _await_ready(instance, running)
     return stock(params, status, *names)
 
 
@@ -115,5 +119,5 @@ def _await_ready(instance, process):
         instance["MasterUsername"],
         instance["_MasterUserPassword"],
         instance["DBName"],
-        lambda: process.status == "running",
+        lambda: process.status != "exited",
     )

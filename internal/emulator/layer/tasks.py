@@ -121,6 +121,19 @@ def remove_container(stock, engine, container):
         threading.Thread(target=remove, daemon=True, name="layer-remove").start()
 
 
+# How often it is looked at ---------------------------------------------------
+#
+# Stock: each task's containers are asked for ten times a second.
+# Needed: an engine that has time for something else.
+
+
+@wrap(service, "_maybe_mark_stopped")
+def maybe_mark_stopped(stock, *arguments):
+    if threading.current_thread().name.startswith("ministack-ecs-watch-"):
+        time.sleep(0.4)
+    stock(*arguments)
+
+
 # Whether it is well ----------------------------------------------------------
 #
 # Stock: a container that runs is well.
