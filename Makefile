@@ -9,6 +9,9 @@ MAKEFLAGS += --no-print-directory
 
 ENV ?= dev
 
+# what the page is built with, once it is installed
+packages := apps/web/node_modules/.package-lock.json
+
 .PHONY: help
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +19,10 @@ help: ## list the commands
 .PHONY: tools
 tools: ## install the pinned tools into .tools/
 	@tools/install.sh
+
+.PHONY: system
+system: ## install what the shop needs of the operating system, or name it: containers, PostgreSQL, a browser
+	@tools/system.sh
 
 ##- the platform
 
@@ -56,19 +63,19 @@ sleep: ## put ENV to sleep before its time (ENV=dev)
 ##- on this machine, against an AWS emulator
 
 .PHONY: up
-up: tools ## bootstrap, deploy shared and dev with the shop to a local AWS emulator, and leave it running
+up: tools system ## bootstrap, deploy shared and dev with the shop to a local AWS emulator, and leave it running
 	@go run ./cmd/live up
 
 .PHONY: demo
-demo: tools ## the same, and a browser that orders something through the page
+demo: tools system ## the same, and a browser that orders something through the page
 	@go run ./cmd/live demo
 
 .PHONY: screenshots
-screenshots: tools ## take the README's pictures of what is up
+screenshots: tools system ## take the README's pictures of what is up
 	@go run ./cmd/live screenshots
 
 .PHONY: down
-down: tools ## stop what make up or make demo started, and remove what it left
+down: tools system ## stop what make up or make demo started, and remove what it left
 	@go run ./cmd/live down
 
 .PHONY: live
@@ -78,12 +85,14 @@ live: tools ## apply ENV, plan it again, destroy it (ENV=dev)
 ##- checks
 
 .PHONY: test
-test: tools lint golden scan ## everything: lint, golden files, scan and all tests
+test: tools system lint golden scan page ## everything: lint, golden files, scan and all tests
 	@cd internal/emulator && ../../.tools/emulator/bin/python -m unittest
+	@cd apps && go test -race ./...
+	@cd apps/web && npm test && npm run e2e
 	@go test -timeout 45m ./...
 
 .PHONY: test-fast
-test-fast: ## the tests that need no emulator
+test-fast: ## the tests that need no emulator, no database and no browser
 	@go test -short ./...
 
 .PHONY: golden
@@ -99,14 +108,31 @@ scan: tools ## scan the synthesized JSON with Checkov
 bench: tools ## measure synthesis: stock, fast and TypeScript side by side (minutes)
 	@go run ./bench
 
+.PHONY: load
+load: ## put a steady load on what is up (RATE=20 FOR=3m)
+	@go run ./bench/load $(if $(RATE),-rate $(RATE)) $(if $(FOR),-for $(FOR))
+
 .PHONY: scaling
 scaling: ## simulate how workers scale, and renew docs/scaling.md and its picture
 	@go test ./test/scaling -update
 
 .PHONY: lint
-lint: tools ## gofmt, go vet and golangci-lint
+lint: tools $(packages) ## gofmt, go vet, golangci-lint, ESLint and Prettier
 	@golangci-lint run ./...
+	@cd apps && golangci-lint run ./...
+	@cd apps/web && npm run --silent lint
 
 .PHONY: fmt
-fmt: tools ## format the Go code
+fmt: tools $(packages) ## format the code
 	@golangci-lint fmt ./...
+	@cd apps && golangci-lint fmt ./...
+	@cd apps/web && npm run --silent format
+
+.PHONY: page
+page: tools $(packages) ## build the page into apps/web/dist
+	@cd apps/web && npm run --silent build
+
+# npm writes this file last.
+$(packages): apps/web/package-lock.json | tools
+	@cd apps/web && npm ci --no-fund --no-audit --silent
+	@touch $@

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"aws-microservices/internal/bootstrap"
-	"aws-microservices/internal/containers"
 	"aws-microservices/internal/emulator"
 	"aws-microservices/internal/live/stack"
 	"aws-microservices/stacks"
@@ -105,13 +104,16 @@ func (d *demo) up(ctx context.Context) error {
 	if err := d.openShop(ctx); err != nil {
 		return err
 	}
-	if err := d.progress.step("shop", "build", func() (string, error) { return "services and page", d.shop.Build(ctx) }); err != nil {
-		return err
+	// Meanwhile, because Terraform mostly waits.
+	built := make(chan error, 1)
+	go func() {
+		built <- d.progress.step("shop", "build", func() (string, error) { return "services and page", d.shop.Build(ctx) })
+	}()
+	err := d.bootstrap(ctx)
+	if err == nil {
+		err = d.deploy(ctx, Shared)
 	}
-	if err := d.bootstrap(ctx); err != nil {
-		return err
-	}
-	if err := d.deploy(ctx, Shared); err != nil {
+	if err := errors.Join(err, <-built); err != nil {
 		return err
 	}
 	if err := d.progress.step("shop", "push", func() (string, error) { return "images", d.shop.Push(ctx) }); err != nil {
@@ -166,20 +168,17 @@ func (d *demo) start(ctx context.Context) error {
 			d.emulator = running
 			return running.URL() + " (runs already)", nil
 		}
-		config := emulator.Config{
-			Root: d.root, Dir: d.dir, Port: freePort(demoPort), SitePort: freePort(demoPagePort), Detach: true, Containers: true,
-		}
-		d.emulator, err = emulator.Start(ctx, config)
-		result := ""
-		if unavailable := new(containers.UnavailableError); errors.As(err, &unavailable) {
-			config.Containers, config.Binaries = false, filepath.Join(d.dir, "programs")
-			d.emulator, err = emulator.Start(ctx, config)
-			result = fmt.Sprintf(" (%v: the services run as processes instead)", unavailable)
-		}
+		e, without, err := StartEmulator(ctx, emulator.Config{
+			Root: d.root, Dir: d.dir, Port: freePort(demoPort), SitePort: freePort(demoPagePort), Detach: true,
+		})
 		if err != nil {
 			return "", err
 		}
-		return d.emulator.URL() + result, nil
+		d.emulator = e
+		if without != nil {
+			return fmt.Sprintf("%s (%v: the services run as processes instead)", e.URL(), without), nil
+		}
+		return e.URL(), nil
 	})
 	if err != nil {
 		return err

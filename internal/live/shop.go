@@ -53,6 +53,19 @@ type Shop struct {
 // steadyTime is how long services may take until they work: a task that was started too early has to fail first.
 const steadyTime = 5 * time.Minute
 
+// StartEmulator starts an emulator that runs the services in containers or, where the machine cannot, as processes: then without
+// says why.
+func StartEmulator(ctx context.Context, c emulator.Config) (e *emulator.Emulator, without error, err error) {
+	c.Containers = true
+	e, err = emulator.Start(ctx, c)
+	if unavailable := new(containers.UnavailableError); errors.As(err, &unavailable) {
+		without = unavailable
+		c.Containers, c.Binaries = false, filepath.Join(c.Dir, "programs")
+		e, err = emulator.Start(ctx, c)
+	}
+	return e, without, err
+}
+
 // OpenShop is the shop in an environment of an emulator that runs tasks, in containers or as processes.
 func OpenShop(ctx context.Context, root string, e *emulator.Emulator, environment stacks.Environment, log io.Writer) (*Shop, error) {
 	s := &Shop{Root: root, Environment: environment, Emulator: e, Log: log}
@@ -147,15 +160,12 @@ func (s *Shop) buildPrograms(ctx context.Context) error {
 // BuildPage builds apps/web into its folder dist.
 func (s *Shop) BuildPage(ctx context.Context) error {
 	version, commit := s.version(ctx)
-	web := filepath.Join(s.Root, "apps", "web")
-	for _, command := range [][]string{{"npm", "ci", "--no-fund", "--no-audit"}, {"npm", "run", "build"}} {
-		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.Dir = web
-		cmd.Env = append(os.Environ(), "VITE_VERSION="+version, "VITE_COMMIT="+commit)
-		cmd.Stdout, cmd.Stderr = s.Log, s.Log
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("%s in apps/web: %w", strings.Join(command, " "), err)
-		}
+	cmd := exec.CommandContext(ctx, "make", "page")
+	cmd.Dir = s.Root
+	cmd.Env = append(os.Environ(), "VITE_VERSION="+version, "VITE_COMMIT="+commit)
+	cmd.Stdout, cmd.Stderr = s.Log, s.Log
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("make page: %w", err)
 	}
 	return nil
 }

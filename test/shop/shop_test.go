@@ -23,7 +23,6 @@ import (
 	"time"
 
 	"aws-microservices/internal/bootstrap"
-	"aws-microservices/internal/containers"
 	"aws-microservices/internal/emulator"
 	"aws-microservices/internal/live"
 	"aws-microservices/internal/live/stack"
@@ -82,15 +81,12 @@ var running = sync.OnceValues(func() (*world, error) {
 })
 
 func (w *world) up(ctx context.Context) error {
-	config := emulator.Config{Root: root, Dir: filepath.Join(w.dir, "emulator"), Containers: true}
-	e, err := emulator.Start(ctx, config)
-	if none := new(containers.UnavailableError); errors.As(err, &none) {
-		fmt.Println(none, "- the services run as processes instead")
-		config.Containers, config.Binaries = false, filepath.Join(w.dir, "programs")
-		e, err = emulator.Start(ctx, config)
-	}
+	e, without, err := live.StartEmulator(ctx, emulator.Config{Root: root, Dir: filepath.Join(w.dir, "emulator")})
 	if err != nil {
 		return err
+	}
+	if without != nil {
+		fmt.Println(without, "- the services run as processes instead")
 	}
 	if w.Shop, err = live.OpenShop(ctx, root, e, stacks.Dev, w.log); err != nil {
 		return err
