@@ -237,8 +237,8 @@ type Domain struct {
 	Zone string
 }
 
-// size returns a service's size in the environment.
-func (e Environment) size(service string) Size {
+// SizeOf returns a service's size in the environment.
+func (e Environment) SizeOf(service string) Size {
 	if s, ok := e.Sizes[service]; ok {
 		return s
 	}

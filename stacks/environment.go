@@ -82,6 +82,7 @@ func EnvironmentStack(app cdktf.App, c Config, settings Environment) {
 	e.edge()
 	e.monitoring()
 	e.outputs()
+	e.unreleased()
 }
 
 // foundation makes what everything else stands on.
@@ -249,7 +250,7 @@ func (e *environment) compute() {
 
 func (e *environment) serviceProps(s Service) service.Props {
 	shared, platform := e.config.Shared, e.config.Platform
-	size := e.size(s.Name)
+	size := e.SizeOf(s.Name)
 	props := service.Props{
 		Name:             s.Name,
 		Prefix:           e.prefix,
@@ -329,6 +330,7 @@ func (e *environment) edge() {
 	props := frontend.Props{
 		Name:             e.prefix,
 		BucketName:       e.bucketName("web"),
+		ReleaseParameter: fmt.Sprintf("/%s/%s/web/release", e.config.Platform.Name, e.Name),
 		AccountID:        e.AccountID,
 		Ingress:          e.ingress,
 		Key:              e.key,
@@ -407,6 +409,21 @@ func (e *environment) outputs() {
 	for _, q := range e.config.Platform.Queues {
 		output(outputs, "queue_"+q.Name, "Where messages of "+q.Name+" are sent", e.queues[q.Name].Resource.Url())
 	}
+}
+
+// unreleased lets every plan and apply say which services have no image yet, and what gives them one. A check warns: a change
+// of an output would be a change in the plan after each first release.
+// https://developer.hashicorp.com/terraform/language/checks
+func (e *environment) unreleased() {
+	var names []*string
+	for _, name := range e.config.Platform.services() {
+		names = append(names, cdktf.Token_AsString(cdktf.Fn_Conditional(e.services[name].Waits, jsii.String(name), jsii.String("")), nil))
+	}
+	waiting := cdktf.NewTerraformLocal(e.stack, jsii.String("unreleased"), cdktf.Fn_Join(jsii.String(", "), cdktf.Fn_Compact(&names))).AsString()
+	e.stack.AddOverride(jsii.String("check.released.assert"), []any{map[string]any{
+		"condition":     `${local.unreleased == ""}`,
+		"error_message": "No release yet of " + *waiting + ": waiting for ./deploy.sh deploy " + e.Name + " SERVICE VERSION.",
+	}})
 }
 
 // bucketName names a bucket. Bucket names are shared by all of AWS's customers: the account id makes them ours.

@@ -152,7 +152,7 @@ func (e Environment) validateCapacity(p *problems, field string, pl Platform) {
 		if e.Capacity.EC2 != nil && c.EphemeralStorageGiB != 0 {
 			p.add(at+"EphemeralStorageGiB", c.EphemeralStorageGiB, "environment %s runs on EC2, where tasks share the instance's disk: leave it out and give EC2.VolumeGiB more", e.Name)
 		}
-		size := e.size(s.Name)
+		size := e.SizeOf(s.Name)
 		limited := 0
 		for _, beside := range c.Sidecars {
 			limited += beside.MemoryMiB
@@ -309,7 +309,7 @@ func (e Environment) validateProduction(p *problems, field string, pl Platform) 
 		p.add(field+"LogRetentionDays", e.LogRetentionDays, "keep at least 365 days in production")
 	}
 	for _, s := range pl.Services {
-		if size := e.size(s.Name); s.Kind.LongRunning() && size.MinTasks < 2 {
+		if size := e.SizeOf(s.Name); s.Kind.LongRunning() && size.MinTasks < 2 {
 			p.add(fmt.Sprintf("%sSizes[%s].MinTasks", field, s.Name), size.MinTasks, "run at least 2 in production, one for each of two zones")
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/cloudfrontoriginaccesscontrol"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/cloudfrontvpcorigin"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/kmskey"
+	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/ssmparameter"
 	"github.com/hashicorp/terraform-cdk-go/cdktf"
 
 	"aws-microservices/constructs/bucket"
@@ -60,6 +61,8 @@ type Props struct {
 	Name string
 	// BucketName is the site bucket's, unique in all of AWS.
 	BucketName string
+	// ReleaseParameter is the SSM parameter that says which release the site serves, e.g. "/shop/dev/web/release".
+	ReleaseParameter string
 	// AccountID is where the frontend is.
 	AccountID string
 	// Domain is the names viewers use. Defaults to the one CloudFront gives.
@@ -184,6 +187,7 @@ func (f *Frontend) site(scope constructs.Construct, props Props, config *cloudfr
 		Code:    &spa,
 		Publish: jsii.Bool(true),
 	})
+	release(scope, props)
 	config.DefaultRootObject = jsii.String("index.html")
 	config.Origin = append([]*cloudfrontdistribution.CloudfrontDistributionOrigin{{
 		OriginId:              jsii.String(siteOrigin),
@@ -225,6 +229,26 @@ func (f *Frontend) site(scope constructs.Construct, props Props, config *cloudfr
 			ResponseHeadersPolicyId: headers(scope, props, "assets", "public, max-age=31536000, immutable").Id(),
 		},
 	}
+}
+
+// Unreleased is what the site's parameter holds until its first release.
+const Unreleased = "unreleased"
+
+// release makes the parameter that says which release the site serves. Its history is that of the site's releases: they write
+// it, Terraform only reads it.
+func release(scope constructs.Construct, props Props) {
+	parameter := ssmparameter.NewSsmParameter(scope, jsii.String("release"), &ssmparameter.SsmParameterConfig{
+		Name:          &props.ReleaseParameter,
+		Description:   jsii.String("The release the site serves; written by releases"),
+		Type:          jsii.String("String"),
+		InsecureValue: jsii.String(Unreleased),
+		Lifecycle:     &cdktf.TerraformResourceLifecycle{IgnoreChanges: jsii.Strings("insecure_value", "description")},
+	})
+	finding.Except(parameter, finding.Exception{
+		ID:      "CKV2_AWS_34",
+		Reason:  "the name of a release is no secret, and a reviewer has to see it in the plan",
+		Expires: "2027-11-30",
+	})
 }
 
 func certificate(domain *Domain) *cloudfrontdistribution.CloudfrontDistributionViewerCertificate {

@@ -20,7 +20,7 @@ func (s *Service) service(scope constructs.Construct) {
 		Name:                            &p.Name,
 		Cluster:                         p.Cluster.ARN,
 		TaskDefinition:                  s.TaskDefinition.Arn(),
-		DesiredCount:                    jsii.Number(p.MinTasks),
+		DesiredCount:                    s.onceReleased(p.MinTasks),
 		CapacityProviderStrategy:        strategy,
 		DeploymentMinimumHealthyPercent: jsii.Number(100),
 		DeploymentMaximumPercent:        jsii.Number(maximumPercent(p.MinTasks)),

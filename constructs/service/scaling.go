@@ -60,8 +60,12 @@ func (s *Service) scaling(scope constructs.Construct) {
 		ServiceNamespace:  jsii.String("ecs"),
 		ScalableDimension: jsii.String("ecs:service:DesiredCount"),
 		ResourceId:        jsii.String(fmt.Sprintf("service/%s/%s", *p.Cluster.Name, *s.Resource.Name())),
-		MinCapacity:       jsii.Number(p.MinTasks),
-		MaxCapacity:       jsii.Number(p.MaxTasks),
+		MinCapacity:       s.onceReleased(p.MinTasks),
+		MaxCapacity:       s.onceReleased(p.MaxTasks),
+		// Neither demand nor the clock may wake what has no image.
+		SuspendedState: &appautoscalingtarget.AppautoscalingTargetSuspendedState{
+			DynamicScalingInSuspended: s.Waits, DynamicScalingOutSuspended: s.Waits, ScheduledScalingSuspended: s.Waits,
+		},
 	}
 	if p.reschedules() {
 		// The clock owns the bounds: an apply at night must not wake the service. A new bound holds from the next time on.

@@ -123,7 +123,9 @@ type Service struct {
 	// SecurityGroupID is its id, read once: each reading is a round trip to jsii.
 	SecurityGroupID *string
 	Image           ssmparameter.SsmParameter
-	LogGroup        cloudwatchloggroup.CloudwatchLogGroup
+	// Waits is true in Terraform while the service has no image, because nothing was released yet.
+	Waits    cdktf.IResolvable
+	LogGroup cloudwatchloggroup.CloudwatchLogGroup
 	// Resource is nil for a Job and a Task.
 	Resource ecsservice.EcsService
 	// TargetGroup is nil but for a Web service.
@@ -161,22 +163,32 @@ func New(scope constructs.Construct, id string, props Props) *Service {
 	return s
 }
 
-// image makes the parameter that says which image runs. A release writes it, Terraform only reads it: so a release leaves
-// nothing for Terraform to change, and Terraform never rolls a release back.
+// Unreleased is the image that a service's parameter holds until its first release. Nothing is ever pushed under this tag.
+func Unreleased(registry, name string) string { return fmt.Sprintf("%s/%s:unreleased", registry, name) }
+
+// image makes the parameter that says which image runs. A release writes it and what it is into the description, Terraform only
+// reads it: so a release leaves nothing for Terraform to change, and Terraform never rolls a release back.
 func (s *Service) image(scope constructs.Construct) {
+	unreleased := Unreleased(s.props.Registry, s.props.Name)
 	s.Image = ssmparameter.NewSsmParameter(scope, jsii.String("image"), &ssmparameter.SsmParameterConfig{
-		Name:        &s.props.ImageParameter,
-		Description: jsii.String("The image " + s.props.Name + " runs; written by releases"),
-		Type:        jsii.String("String"),
-		// Until the first release.
-		InsecureValue: jsii.String(fmt.Sprintf("%s/%s:latest", s.props.Registry, s.props.Name)),
-		Lifecycle:     &cdktf.TerraformResourceLifecycle{IgnoreChanges: jsii.Strings("insecure_value")},
+		Name:          &s.props.ImageParameter,
+		Description:   jsii.String("The image " + s.props.Name + " runs; written by releases"),
+		Type:          jsii.String("String"),
+		InsecureValue: &unreleased,
+		Lifecycle:     &cdktf.TerraformResourceLifecycle{IgnoreChanges: jsii.Strings("insecure_value", "description")},
 	})
+	s.Waits = cdktf.Op_Eq(s.Image.InsecureValue(), unreleased)
 	finding.Except(s.Image, finding.Exception{
 		ID:      "CKV2_AWS_34",
 		Reason:  "an image's name is no secret, and a reviewer has to see it in the plan",
 		Expires: "2027-11-30",
 	})
+}
+
+// onceReleased is the number, but 0 while there is no image: what cannot run must not be tried. The first release sets the
+// number that Terraform would give then.
+func (s *Service) onceReleased(number int) *float64 {
+	return cdktf.Token_AsNumber(cdktf.Fn_Conditional(s.Waits, jsii.Number(0), jsii.Number(number)))
 }
 
 func (s *Service) taskDefinition(scope constructs.Construct) {

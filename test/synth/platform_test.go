@@ -50,7 +50,7 @@ func TestAReleaseLeavesNothingForTerraformToChange(t *testing.T) {
 			if want := fmt.Sprintf("/shop/%s/%s/image", env, declared.Name); parameter["name"] != want {
 				t.Errorf("parameter %v, want %s", parameter["name"], want)
 			}
-			if diff := cmp.Diff(map[string]any{"ignore_changes": []any{"insecure_value"}}, parameter["lifecycle"]); diff != "" {
+			if diff := cmp.Diff(map[string]any{"ignore_changes": []any{"insecure_value", "description"}}, parameter["lifecycle"]); diff != "" {
 				t.Errorf("%s (-want +got)\n%s", pathOf(parameter), diff)
 			}
 			task := s.at(t, "aws_ecs_task_definition", path+"/task-definition")
@@ -59,6 +59,38 @@ func TestAReleaseLeavesNothingForTerraformToChange(t *testing.T) {
 			}
 			if image := containers(t, task)[0]["image"]; image != ref("aws_ssm_parameter", parameter, "insecure_value") {
 				t.Errorf("%s runs %v", pathOf(task), image)
+			}
+		}
+	}
+}
+
+// While the parameter holds what Terraform gave it there is no image: nothing runs, and nothing may try to.
+func TestAServiceWaitsAtZeroForItsFirstRelease(t *testing.T) {
+	for env, s := range environments() {
+		e := stacks.All.Environments[slices.IndexFunc(stacks.All.Environments, func(e stacks.Environment) bool { return e.Name == env })]
+		for _, declared := range stacks.All.Platform.Services {
+			path := "services/" + declared.Name
+			parameter := s.at(t, "aws_ssm_parameter", path+"/image")
+			unreleased := service.Unreleased("111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop", declared.Name)
+			if parameter["insecure_value"] != unreleased {
+				t.Errorf("%s begins as %v, want %s", pathOf(parameter), parameter["insecure_value"], unreleased)
+			}
+			if !declared.Kind.LongRunning() {
+				continue
+			}
+			waits := strings.TrimSuffix(ref("aws_ssm_parameter", parameter, "insecure_value"), "}") + fmt.Sprintf(" == %q)", unreleased)
+			waits = strings.Replace(waits, "${", "${(", 1)
+			size := e.SizeOf(declared.Name)
+			running := s.at(t, "aws_ecs_service", path+"/service")
+			if want := fmt.Sprintf("%s ? 0 : %d}", waits, size.MinTasks); running["desired_count"] != want {
+				t.Errorf("%s: %v tasks, want %s", pathOf(running), running["desired_count"], want)
+			}
+			target := s.at(t, "aws_appautoscaling_target", path+"/scaling-target")
+			want := map[string]any{
+				"dynamic_scaling_in_suspended": waits + "}", "dynamic_scaling_out_suspended": waits + "}", "scheduled_scaling_suspended": waits + "}",
+			}
+			if diff := cmp.Diff(want, target["suspended_state"]); diff != "" {
+				t.Errorf("%s (-want +got)\n%s", pathOf(target), diff)
 			}
 		}
 	}

@@ -48,6 +48,7 @@ type stack struct {
 	Resource map[string]map[string]map[string]any `json:"resource"`
 	Data     map[string]map[string]map[string]any `json:"data"`
 	Output   map[string]map[string]any            `json:"output"`
+	Locals   map[string]any                       `json:"locals"`
 }
 
 // synthesize builds a configuration into dir and reads every stack.
