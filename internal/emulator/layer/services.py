@@ -22,6 +22,7 @@ MODULES = (
     "rds",
     "secretsmanager",
     "sqs",
+    "ssm",
     "tasks",
     "waf",
 )

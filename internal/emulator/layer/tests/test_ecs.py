@@ -100,6 +100,47 @@ class Services(GapCase):
         self.assert_closed(observe, expected)
 
 
+class Releases(GapCase):
+    def test_a_family_is_its_newest_active_revision(self):
+        def observe(emulator):
+            ecs = emulator.client("ecs")
+            family = f"family-{next(_numbers)}"
+            containers = [{"name": "app", "image": "i", "memory": 128}]
+            for _ in range(3):
+                made = ecs.register_task_definition(family=family, containerDefinitions=containers)
+            ecs.deregister_task_definition(taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
+            newest = ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
+            return newest["revision"], newest["status"]
+
+        self.assert_closed(observe, (2, "ACTIVE"))
+
+    def test_tasks_are_started_and_stopped_by_the_deployment(self):
+        def observe(emulator):
+            ecs = emulator.client("ecs")
+            cluster = new_cluster(ecs)
+            new_service(ecs, cluster)
+            ecs.update_service(cluster=cluster, service="orders", desiredCount=1)
+            deployment = describe(ecs, cluster)["deployments"][0]["id"]
+            [task] = ecs.list_tasks(cluster=cluster, serviceName="orders")["taskArns"]
+            ecs.update_service(cluster=cluster, service="orders", desiredCount=0)
+            stopped = ecs.describe_tasks(cluster=cluster, tasks=[task])["tasks"][0]
+            reason = stopped["stoppedReason"].replace(deployment, "ID")
+            return stopped["startedBy"] == deployment, stopped["stopCode"], reason
+
+        reason = "Scaling activity initiated by (deployment ID)"
+        self.assert_closed(observe, (True, "ServiceSchedulerInitiated", reason))
+
+    def test_say_how_a_deployment_goes(self):
+        def observe(emulator):
+            ecs = emulator.client("ecs")
+            cluster = new_cluster(ecs)
+            new_service(ecs, cluster)
+            deployment = describe(ecs, cluster)["deployments"][0]
+            return deployment["rolloutStateReason"].replace(deployment["id"], "ID")
+
+        self.assert_closed(observe, "ECS deployment ID completed.")
+
+
 class CapacityProviders(GapCase):
     def test_drain_instances_unless_told_otherwise(self):
         def observe(emulator):

@@ -1,5 +1,7 @@
 """The services that speak JSON: one class each."""
 
+import boto3
+
 from layer.tests.support import ACCOUNT, REGION, GapCase, shared, subset
 
 
@@ -187,6 +189,44 @@ class RegistryScanning(GapCase):
             return before["scanType"], after["scanType"], after["rules"]
 
         self.assert_closed(observe, ("BASIC", "ENHANCED", rules))
+
+
+class Images(GapCase):
+    def test_that_do_not_exist_are_refused(self):
+        def observe(emulator):
+            ecr = emulator.client("ecr")
+            ecr.create_repository(repositoryName="images")
+            try:
+                ecr.describe_images(repositoryName="images", imageIds=[{"imageTag": "v1.0.0"}])
+            except ecr.exceptions.ImageNotFoundException as refused:
+                return "v1.0.0" in str(refused)
+
+        self.assert_closed(observe, True)
+
+
+class Parameters(GapCase):
+    def test_remember_who_changed_them(self):
+        def observe(emulator):
+            role = emulator.client("sts").assume_role(
+                RoleArn=f"arn:aws:iam::{ACCOUNT}:role/operator", RoleSessionName="jane"
+            )["Credentials"]
+            ssm = boto3.client(
+                "ssm",
+                endpoint_url=emulator.url,
+                region_name=REGION,
+                aws_access_key_id=role["AccessKeyId"],
+                aws_secret_access_key=role["SecretAccessKey"],
+                aws_session_token=role["SessionToken"],
+            )
+            for value in ("v1", "v2"):
+                ssm.put_parameter(
+                    Name="/image", Value=value, Description=f"is {value}", Type="String", Overwrite=True
+                )
+            versions = ssm.get_parameter_history(Name="/image")["Parameters"][-2:]
+            return [(v["Value"], v["Description"], v["LastModifiedUser"]) for v in versions]
+
+        who = f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/jane"
+        self.assert_closed(observe, [("v1", "is v1", who), ("v2", "is v2", who)])
 
 
 class SecretRotation(GapCase):

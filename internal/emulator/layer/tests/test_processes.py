@@ -1,6 +1,7 @@
 """Tasks and databases that are processes of this machine."""
 
 import functools
+import hashlib
 import json
 import os
 import pathlib
@@ -314,7 +315,53 @@ class Services(MachineCase):
     def test_a_program_that_is_missing_is_a_missing_image(self):
         task = self.run_task("absent", [])
         self.assertEqual(task["stopCode"], "TaskFailedToStart")
-        self.assertIn("no program absent", task["stoppedReason"])
+        self.assertTrue(task["stoppedReason"].startswith("CannotPullContainerError: pull image"))
+        self.assertIn("/absent:latest: not found", task["stoppedReason"])
+
+    def test_an_image_is_the_program_by_its_digest(self):
+        ecr = self.emulator.client("ecr")
+        ecr.create_repository(repositoryName="shop/image")
+        latest = [{"imageTag": "latest"}]
+        seen = []
+        for text in (SERVICE, SERVICE.replace("hello", "newer")):
+            self.emulator.write("image", text)
+            found = ecr.describe_images(repositoryName="shop/image", imageIds=latest)
+            seen.append(found["imageDetails"][0]["imageDigest"])
+            self.assertEqual(seen[-1], "sha256:" + hashlib.sha256(text.encode()).hexdigest())
+        old = ecr.batch_get_image(repositoryName="shop/image", imageIds=[{"imageDigest": seen[0]}])
+        self.assertEqual(len(old["images"]), 1)
+        ask = self.serve("image", definition=self.define("image", image=f"{REGISTRY}/image@{seen[0]}"))
+        self.assertEqual(eventually(ask, bool)["greeting"], "hello")
+
+    def test_a_deployment_that_fails_is_rolled_back_and_says_so(self):
+        circuit = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+        self.serve("orders", "broken", deploymentConfiguration=circuit)
+        before = self.completed("broken")["deployments"][0]["id"]
+        self.ecs.update_service(
+            cluster="shop", service="broken", taskDefinition=self.define("orders", command=["exit", "3"])
+        )
+        seen = {}
+
+        def read():
+            service = self.ecs.describe_services(cluster="shop", services=["broken"])["services"][0]
+            for deployment in service["deployments"]:
+                reason = deployment["rolloutStateReason"].replace(deployment["id"], "ID")
+                seen.setdefault(deployment["id"], []).append((deployment["rolloutState"], reason))
+            return service
+
+        over = eventually(
+            read,
+            lambda found: len(seen) == 2
+            and [d["id"] for d in found["deployments"]] == [before]
+            and found["deployments"][0]["rolloutState"] == "COMPLETED",
+        )
+        (failed,) = set(seen) - {before}
+        reason = "ECS deployment circuit breaker: tasks failed to start."
+        self.assertEqual(seen[failed][-1], ("FAILED", reason))
+        reason = "ECS deployment circuit breaker: rolling back to deploymentId ID."
+        self.assertIn(("IN_PROGRESS", reason), seen[before])
+        event = f"(service broken) (deployment {failed}) deployment failed: tasks failed to start."
+        self.assertIn(event, [event["message"] for event in over["events"]])
 
 
 class Databases(MachineCase):
