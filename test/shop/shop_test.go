@@ -22,10 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"aws-microservices/internal/bootstrap"
-	"aws-microservices/internal/emulator"
 	"aws-microservices/internal/live"
-	"aws-microservices/internal/live/stack"
 	"aws-microservices/stacks"
 )
 
@@ -33,7 +30,7 @@ var root, _ = filepath.Abs("../..")
 
 // world is the shop that all tests share, and what it is on.
 type world struct {
-	*live.Shop
+	*live.Sandbox
 	dir string
 	log *os.File
 }
@@ -81,45 +78,25 @@ var running = sync.OnceValues(func() (*world, error) {
 })
 
 func (w *world) up(ctx context.Context) error {
-	e, without, err := live.StartEmulator(ctx, emulator.Config{Root: root, Dir: filepath.Join(w.dir, "emulator")})
-	if err != nil {
+	var err error
+	if w.Sandbox, err = live.OpenSandbox(ctx, root, w.dir, w.log); err != nil {
 		return err
 	}
-	if without != nil {
-		fmt.Println(without, "- the services run as processes instead")
-	}
-	if w.Shop, err = live.OpenShop(ctx, root, e, stacks.Dev, w.log); err != nil {
-		return err
+	if w.Without != nil {
+		fmt.Println(w.Without, "- the services run as processes instead")
 	}
 	built := make(chan error, 1)
 	go func() { built <- w.Build(ctx) }()
-	out := filepath.Join(w.dir, "cdktf.out")
-	if err := live.Copy(filepath.Join(root, "cdktf.out"), out, bootstrap.Name, live.Shared, stacks.Dev.Name); err != nil {
-		return err
+	err = w.Bootstrap(ctx)
+	if err == nil {
+		err = w.Apply(ctx, live.Shared)
 	}
-	env, err := live.Environ(e, out)
-	if err != nil {
-		return err
-	}
-	if err := bootstrap.Run(ctx, bootstrap.Options{Dir: out, Env: env, Log: w.log}); err != nil {
-		return err
-	}
-	apply := func(name string) error {
-		s, err := stack.Open(out, name, stack.Options{Env: env, Log: w.log})
-		if err != nil {
-			return err
-		}
-		if err := s.Init(ctx); err != nil {
-			return err
-		}
-		return s.Apply(ctx)
-	}
-	if err := errors.Join(apply(live.Shared), <-built); err != nil {
+	if err := errors.Join(err, <-built); err != nil {
 		return err
 	}
 	for _, step := range []func() error{
 		func() error { return w.Push(ctx) },
-		func() error { return apply(stacks.Dev.Name) },
+		func() error { return w.Apply(ctx, stacks.Dev.Name) },
 		func() error { return w.Fill(ctx) },
 		func() error { return w.Settle(ctx) },
 	} {
