@@ -46,19 +46,19 @@ deploy: tools ## change ENV to what the code says, after asking (ENV=dev)
 
 .PHONY: run
 run: ## run a one-off task and wait for its end (ENV=dev TASK=migrate COMMAND="...")
-	@go run ./cmd/operate run $(ENV) "$(TASK)" $(if $(COMMAND),-- $(COMMAND))
+	@./deploy.sh run $(ENV) "$(TASK)" $(if $(COMMAND),-- $(COMMAND))
 
 .PHONY: redrive
 redrive: ## move the dead letters of a queue back to it (ENV=dev QUEUE=mail RATE=10)
-	@go run ./cmd/operate redrive $(if $(RATE),-rate $(RATE)) $(ENV) "$(QUEUE)"
+	@./deploy.sh redrive $(if $(RATE),-rate $(RATE)) $(ENV) "$(QUEUE)"
 
 .PHONY: wake
 wake: ## wake ENV before its time (ENV=dev)
-	@go run ./cmd/operate wake $(ENV)
+	@./deploy.sh wake $(ENV)
 
 .PHONY: sleep
 sleep: ## put ENV to sleep before its time (ENV=dev)
-	@go run ./cmd/operate sleep $(ENV)
+	@./deploy.sh sleep $(ENV)
 
 ##- on this machine, against an AWS emulator
 

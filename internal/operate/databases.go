@@ -40,7 +40,7 @@ func (h *hours) settle(ctx context.Context, goal string) error {
 				status += ", and stays so: AWS stops no database with replicas"
 			}
 			if status != said[d.name] {
-				h.say("database %s: %s", d.name, status)
+				h.Say("database %s: %s", d.name, status)
 				said[d.name] = status
 			}
 			if d.status == goal || goal == stopped && d.replicated {
@@ -71,7 +71,7 @@ func (h *hours) databases(ctx context.Context) ([]database, error) {
 	for instances.HasMorePages() {
 		page, err := instances.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("databases of %s: %w", h.prefix, err)
+			return nil, fmt.Errorf("databases of %s: %w", h.Prefix, err)
 		}
 		for _, i := range page.DBInstances {
 			// An instance of a cluster starts and stops with it.
@@ -96,7 +96,7 @@ func (h *hours) databases(ctx context.Context) ([]database, error) {
 	for clusters.HasMorePages() {
 		page, err := clusters.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("databases of %s: %w", h.prefix, err)
+			return nil, fmt.Errorf("databases of %s: %w", h.Prefix, err)
 		}
 		for _, c := range page.DBClusters {
 			if !h.owns(c.DBClusterIdentifier) {
@@ -121,5 +121,5 @@ func (h *hours) databases(ctx context.Context) ([]database, error) {
 
 // owns tells whether something is the environment's, by its name.
 func (h *hours) owns(name *string) bool {
-	return strings.HasPrefix(aws.ToString(name), h.prefix+"-")
+	return strings.HasPrefix(aws.ToString(name), h.Prefix+"-")
 }

@@ -36,7 +36,7 @@ func (o Operator) Wake(ctx context.Context, environment string) error {
 	if err != nil {
 		return fmt.Errorf("%w\n%s is not awake; run this again to carry on", err, environment)
 	}
-	h.say("%s is awake until %s", environment, h.next(sleepAction))
+	h.Say("%s is awake until %s", environment, h.next(sleepAction))
 	return nil
 }
 
@@ -54,18 +54,20 @@ func (o Operator) Sleep(ctx context.Context, environment string) error {
 	if err != nil {
 		return fmt.Errorf("%w\n%s is not asleep; run this again to carry on", err, environment)
 	}
-	h.say("%s is asleep until %s", environment, h.next(wakeAction))
+	h.Say("%s is asleep until %s", environment, h.next(wakeAction))
 	return nil
 }
 
 // hours are an environment's sleeping hours.
 type hours struct {
-	*target
+	*Target
 	scaling *scaling.Client
 	ecs     *ecs.Client
 	rds     *rds.Client
 	// actions are the scheduled actions by name and service.
 	actions map[string]map[string]scalingtypes.ScheduledAction
+	// waiting says that some service waits for its first release.
+	waiting bool
 }
 
 // hours finds out when and how an environment sleeps from what is there, so that it is what AWS itself will do next.
@@ -79,7 +81,7 @@ func (o Operator) hours(ctx context.Context, environment string) (*hours, error)
 		return nil, err
 	}
 	h := &hours{
-		target: t, scaling: scaling.NewFromConfig(t.aws), ecs: ecs.NewFromConfig(t.aws), rds: rds.NewFromConfig(t.aws),
+		Target: t, scaling: scaling.NewFromConfig(t.AWS), ecs: ecs.NewFromConfig(t.AWS), rds: rds.NewFromConfig(t.AWS),
 		actions: map[string]map[string]scalingtypes.ScheduledAction{sleepAction: {}, wakeAction: {}},
 	}
 	pages := scaling.NewDescribeScheduledActionsPaginator(h.scaling, &scaling.DescribeScheduledActionsInput{
@@ -92,18 +94,45 @@ func (o Operator) hours(ctx context.Context, environment string) (*hours, error)
 			return nil, fmt.Errorf("sleeping hours of %s: %w", environment, err)
 		}
 		for _, a := range page.ScheduledActions {
-			service, ours := strings.CutPrefix(aws.ToString(a.ResourceId), "service/"+t.prefix+"/")
+			service, ours := strings.CutPrefix(aws.ToString(a.ResourceId), "service/"+t.Prefix+"/")
 			named, known := h.actions[aws.ToString(a.ScheduledActionName)]
 			if ours && known && a.ScalableTargetAction != nil {
 				named[service] = a
 			}
 		}
 	}
-	if len(h.actions[sleepAction]) == 0 || len(h.actions[wakeAction]) == 0 {
+	if err := h.skipUnreleased(ctx); err != nil {
+		return nil, err
+	}
+	if !h.waiting && (len(h.actions[sleepAction]) == 0 || len(h.actions[wakeAction]) == 0) {
 		return nil, fmt.Errorf("environment %s has no sleeping hours: nothing to do; to give it some, set Sleep in stacks and make deploy ENV=%s",
 			environment, environment)
 	}
 	return h, nil
+}
+
+// skipUnreleased leaves out the services whose autoscaling is suspended: they wait for their first release, and have no image
+// to start.
+func (h *hours) skipUnreleased(ctx context.Context) error {
+	pages := scaling.NewDescribeScalableTargetsPaginator(h.scaling, &scaling.DescribeScalableTargetsInput{
+		ServiceNamespace: scalingtypes.ServiceNamespaceEcs,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("autoscaling of %s: %w", h.Name, err)
+		}
+		for _, t := range page.ScalableTargets {
+			service, ours := strings.CutPrefix(aws.ToString(t.ResourceId), "service/"+h.Prefix+"/")
+			if ours && t.SuspendedState != nil && aws.ToBool(t.SuspendedState.ScheduledScalingSuspended) {
+				h.Say("service %s: it waits for its first release", service)
+				h.waiting = true
+				delete(h.actions[sleepAction], service)
+				delete(h.actions[wakeAction], service)
+			}
+		}
+	}
+	return nil
 }
 
 // services are those with an action of the name, in order.
@@ -133,17 +162,17 @@ func (h *hours) resize(ctx context.Context, action string) error {
 		if err != nil {
 			return fmt.Errorf("service %s: %w", name, err)
 		}
-		h.say("service %s: %s tasks", name, bounds(*a.ScalableTargetAction))
+		h.Say("service %s: %s tasks", name, bounds(*a.ScalableTargetAction))
 	}
 	running := map[string]bool{}
 	return await(ctx, func() (wanting []string, err error) {
 		for batch := range slices.Chunk(h.services(action), 10) { // as many as ECS describes at once
-			seen, err := h.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &h.prefix, Services: batch})
+			seen, err := h.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &h.Prefix, Services: batch})
 			if err != nil {
-				return nil, fmt.Errorf("services of cluster %s: %w", h.prefix, err)
+				return nil, fmt.Errorf("services of cluster %s: %w", h.Prefix, err)
 			}
 			if len(seen.Failures) > 0 {
-				return nil, fmt.Errorf("services of cluster %s: %s", h.prefix, reasons(seen.Failures))
+				return nil, fmt.Errorf("services of cluster %s: %s", h.Prefix, reasons(seen.Failures))
 			}
 			for _, s := range seen.Services {
 				name := aws.ToString(s.ServiceName)
@@ -152,7 +181,7 @@ func (h *hours) resize(ctx context.Context, action string) error {
 				case !within(s.RunningCount, wanted):
 					wanting = append(wanting, fmt.Sprintf("service %s: %d running, not %s%s", name, s.RunningCount, bounds(wanted), lately(s)))
 				case !running[name]:
-					h.say("service %s: %d running", name, s.RunningCount)
+					h.Say("service %s: %d running", name, s.RunningCount)
 					running[name] = true
 				}
 			}

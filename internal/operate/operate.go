@@ -37,51 +37,71 @@ type Operator struct {
 	AWS []func(*config.LoadOptions) error
 }
 
-// target is an environment with the right to operate it.
-type target struct {
+// Target is an environment with the right to operate it.
+type Target struct {
 	stacks.Environment
-	// prefix begins the names of the environment's resources.
-	prefix string
-	// operator is who is logged in, as far as AWS knows.
-	operator string
-	aws      aws.Config
-	out      io.Writer
+	// Platform is the name of what runs in it, and Prefix begins the names of its resources: "shop" and "shop-dev".
+	Platform, Prefix string
+	// Operator is who is logged in, as far as AWS knows.
+	Operator string
+	// AWS is the environment's account, and Shared that of the images, in its region.
+	AWS, Shared aws.Config
+	// Out receives a line for each step.
+	Out io.Writer
 }
+
+// RefusedError says why nothing was done: there is no such thing, or nobody is logged in who may.
+type RefusedError struct{ error }
+
+// Unwrap returns what AWS said.
+func (r RefusedError) Unwrap() error { return r.error }
+
+func refused(format string, args ...any) error { return RefusedError{fmt.Errorf(format, args...)} }
 
 // environment is the one of the name.
 func (o Operator) environment(name string) (stacks.Environment, error) {
-	return named("environment", name, o.Config.Environments, func(e stacks.Environment) string { return e.Name })
+	return Named("environment", name, o.Config.Environments, func(e stacks.Environment) string { return e.Name })
+}
+
+// Enter goes to the account of the environment of the name.
+func (o Operator) Enter(ctx context.Context, name string) (*Target, error) {
+	e, err := o.environment(name)
+	if err != nil {
+		return nil, err
+	}
+	return o.enter(ctx, e)
 }
 
 // enter goes to the account of an environment: by the role that Terraform takes, unless it is logged in there already.
-func (o Operator) enter(ctx context.Context, e stacks.Environment) (*target, error) {
+func (o Operator) enter(ctx context.Context, e stacks.Environment) (*Target, error) {
 	cfg, err := sdk.Load(ctx, e.Region, o.AWS...)
 	if err != nil {
-		return nil, fmt.Errorf("the AWS settings of this shell: %w", err)
+		return nil, refused("the AWS settings of this shell: %w", err)
 	}
 	login := fmt.Sprintf("log in to account %s as somebody who may assume %s", o.Config.Shared.AccountID, stacks.MemberRole)
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("who is logged in? %w\n%s", err, login)
+		return nil, refused("who is logged in? %w\n%s", err, login)
 	}
-	t := &target{
-		Environment: e, prefix: o.Config.Platform.Name + "-" + e.Name,
-		operator: operator(aws.ToString(caller.Arn)), aws: cfg, out: o.Out,
+	t := &Target{
+		Environment: e, Platform: o.Config.Platform.Name, Prefix: o.Config.Platform.Name + "-" + e.Name,
+		Operator: operator(aws.ToString(caller.Arn)), AWS: cfg, Shared: cfg.Copy(), Out: o.Out,
 	}
+	t.Shared.Region = o.Config.Shared.Region
 	if aws.ToString(caller.Account) != e.AccountID {
 		role := fmt.Sprintf("arn:aws:iam::%s:role/%s", e.AccountID, stacks.MemberRole)
-		t.aws.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), role,
-			func(a *stscreds.AssumeRoleOptions) { a.RoleSessionName = t.operator }))
-		caller, err = sts.NewFromConfig(t.aws).GetCallerIdentity(ctx, nil)
+		t.AWS.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), role,
+			func(a *stscreds.AssumeRoleOptions) { a.RoleSessionName = t.Operator }))
+		caller, err = sts.NewFromConfig(t.AWS).GetCallerIdentity(ctx, nil)
 		if err != nil {
-			return nil, fmt.Errorf("environment %s: %w\n%s", e.Name, err, login)
+			return nil, refused("environment %s: %w\n%s", e.Name, err, login)
 		}
 	}
 	if account := aws.ToString(caller.Account); account != e.AccountID {
-		return nil, fmt.Errorf("environment %s is account %s, but AWS says that this is account %s: nothing was done; %s",
+		return nil, refused("environment %s is account %s, but AWS says that this is account %s: nothing was done; %s",
 			e.Name, e.AccountID, account, login)
 	}
-	t.say("environment %s: account %s, %s", e.Name, e.AccountID, e.Region)
+	t.Say("environment %s: account %s, %s", e.Name, e.AccountID, e.Region)
 	return t, nil
 }
 
@@ -96,13 +116,13 @@ func operator(arn string) string {
 	return name[:min(len(name), longest)]
 }
 
-// say prints a line.
-func (t *target) say(format string, args ...any) {
-	fmt.Fprintf(t.out, format+"\n", args...)
+// Say prints a line.
+func (t *Target) Say(format string, args ...any) {
+	fmt.Fprintf(t.Out, format+"\n", args...)
 }
 
-// named finds one of many by its name, or says which there are.
-func named[T any](kind, name string, all []T, nameOf func(T) string) (T, error) {
+// Named finds one of many by its name, or says which there are.
+func Named[T any](kind, name string, all []T, nameOf func(T) string) (T, error) {
 	var names []string
 	for _, one := range all {
 		if nameOf(one) == name {
@@ -112,9 +132,9 @@ func named[T any](kind, name string, all []T, nameOf func(T) string) (T, error) 
 	}
 	var none T
 	if len(names) == 0 {
-		return none, fmt.Errorf("there is no %s %q: the platform has none", kind, name)
+		return none, refused("there is no %s %q: the platform has none", kind, name)
 	}
-	return none, fmt.Errorf("there is no %s %q: name one of %s", kind, name, strings.Join(names, ", "))
+	return none, refused("there is no %s %q: name one of %s", kind, name, strings.Join(names, ", "))
 }
 
 // poll looks until there is nothing to wait for any more, at first often and then less so.

@@ -30,7 +30,7 @@ func (o Operator) Redrive(ctx context.Context, environment, name string, rate in
 	if err != nil {
 		return err
 	}
-	q, err := named("queue", name, o.Config.Platform.Queues, func(q stacks.Queue) string { return q.Name })
+	q, err := Named("queue", name, o.Config.Platform.Queues, func(q stacks.Queue) string { return q.Name })
 	if err != nil {
 		return err
 	}
@@ -41,8 +41,8 @@ func (o Operator) Redrive(ctx context.Context, environment, name string, rate in
 	if err != nil {
 		return err
 	}
-	r := &redrive{target: t, sqs: sqs.NewFromConfig(t.aws)}
-	r.queue, r.dead = queueNames(t.prefix, q)
+	r := &redrive{Target: t, sqs: sqs.NewFromConfig(t.AWS)}
+	r.queue, r.dead = queueNames(t.Prefix, q)
 	if err := r.begin(ctx, rate); err != nil || r.nothing {
 		return err
 	}
@@ -64,7 +64,7 @@ func queueNames(prefix string, q stacks.Queue) (queue, dead string) {
 
 // redrive is a move of dead letters.
 type redrive struct {
-	*target
+	*Target
 	sqs         *sqs.Client
 	queue, dead string
 
@@ -84,19 +84,19 @@ func (r *redrive) begin(ctx context.Context, rate int) error {
 	if err != nil {
 		return err
 	}
-	r.say("%s: %d dead letters, %d of them in flight", r.dead, waiting+inFlight, inFlight)
+	r.Say("%s: %d dead letters, %d of them in flight", r.dead, waiting+inFlight, inFlight)
 	last, err := r.last(ctx)
 	if err != nil {
 		return err
 	}
 	if last.TaskHandle != nil { // only one that runs has it
 		r.handle = *last.TaskHandle
-		r.say("they are being moved already: waiting for that")
+		r.Say("they are being moved already: waiting for that")
 		return nil
 	}
 	switch {
 	case waiting == 0 && inFlight == 0:
-		r.say("nothing to move")
+		r.Say("nothing to move")
 		r.nothing = true
 		return nil
 	case waiting == 0:
@@ -118,7 +118,7 @@ func (r *redrive) begin(ctx context.Context, rate int) error {
 		return fmt.Errorf("move the messages of %s: %w", r.dead, err)
 	}
 	r.handle = aws.ToString(started.TaskHandle)
-	r.say("moving them to %s", r.queue)
+	r.Say("moving them to %s", r.queue)
 	return nil
 }
 
@@ -177,7 +177,7 @@ func (r *redrive) wait(ctx context.Context) error {
 			return true, nil
 		}
 		if progress := r.progress(); progress != r.said {
-			r.say("moved %s", progress)
+			r.Say("moved %s", progress)
 			r.said = progress
 		}
 		return false, nil
@@ -198,10 +198,10 @@ func (r *redrive) outcome() error {
 	case moveCancelled:
 		return fmt.Errorf("somebody cancelled the move from %s: moved %s; run this again to move the rest", r.dead, r.progress())
 	}
-	r.say("done: moved %s, none failed", r.progress())
+	r.Say("done: moved %s, none failed", r.progress())
 	return nil
 }
 
-func (t *target) arn(queue string) string {
+func (t *Target) arn(queue string) string {
 	return fmt.Sprintf("arn:aws:sqs:%s:%s:%s", t.Region, t.AccountID, queue)
 }

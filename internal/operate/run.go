@@ -42,14 +42,14 @@ func (o Operator) Run(ctx context.Context, environment, task string, command []s
 			tasks = append(tasks, s)
 		}
 	}
-	if _, err := named("task", task, tasks, func(s stacks.Service) string { return s.Name }); err != nil {
+	if _, err := Named("task", task, tasks, func(s stacks.Service) string { return s.Name }); err != nil {
 		return err
 	}
 	t, err := o.enter(ctx, e)
 	if err != nil {
 		return err
 	}
-	r := &run{target: t, name: task, ecs: ecs.NewFromConfig(t.aws), logs: cloudwatchlogs.NewFromConfig(t.aws)}
+	r := &run{Target: t, name: task, ecs: ecs.NewFromConfig(t.AWS), logs: cloudwatchlogs.NewFromConfig(t.AWS)}
 	request, err := r.request(ctx, fmt.Sprintf("/%s/%s/%s/run", o.Config.Platform.Name, e.Name, task), command)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (o Operator) Run(ctx context.Context, environment, task string, command []s
 
 // run is a task that runs.
 type run struct {
-	*target
+	*Target
 	name string
 	ecs  *ecs.Client
 	logs *cloudwatchlogs.Client
@@ -83,7 +83,7 @@ type run struct {
 
 // request reads how the task is started. Terraform writes it in the words of the RunTask API, so it is the request itself.
 func (r *run) request(ctx context.Context, parameter string, command []string) (*ecs.RunTaskInput, error) {
-	found, err := ssm.NewFromConfig(r.aws).GetParameter(ctx, &ssm.GetParameterInput{Name: &parameter})
+	found, err := ssm.NewFromConfig(r.AWS).GetParameter(ctx, &ssm.GetParameterInput{Name: &parameter})
 	if isA[*ssmtypes.ParameterNotFound](err) {
 		return nil, fmt.Errorf("there is no parameter %s, which says how the task is started: make deploy ENV=%s", parameter, r.Name)
 	}
@@ -95,7 +95,7 @@ func (r *run) request(ctx context.Context, parameter string, command []string) (
 		return nil, fmt.Errorf("parameter %s: %w: make deploy ENV=%s writes it anew", parameter, err, r.Name)
 	}
 	// The SDK adds a client token of its own: a request that is sent again does not start a second task.
-	request.StartedBy = &r.operator
+	request.StartedBy = &r.Operator
 	if len(command) > 0 {
 		request.Overrides = &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: &r.name, Command: command}}}
 	}
@@ -128,7 +128,7 @@ func (r *run) start(ctx context.Context, request *ecs.RunTaskInput) error {
 	r.task = started.Tasks[0]
 	r.cluster, r.arn = *request.Cluster, aws.ToString(r.task.TaskArn)
 	r.stream = fmt.Sprintf("ecs/%s/%s", r.name, r.arn[strings.LastIndex(r.arn, "/")+1:])
-	r.say("%s: started %s", r.name, r.arn)
+	r.Say("%s: started %s", r.name, r.arn)
 	return nil
 }
 
@@ -183,7 +183,7 @@ func (r *run) follow(ctx context.Context) error {
 			return fmt.Errorf("read the log of %s: %w", r.name, err)
 		}
 		for _, event := range page.Events {
-			r.say("| %s", strings.TrimRight(aws.ToString(event.Message), "\r\n"))
+			r.Say("| %s", strings.TrimRight(aws.ToString(event.Message), "\r\n"))
 		}
 		// The same token again is the end.
 		if aws.ToString(page.NextForwardToken) == aws.ToString(r.next) {
@@ -197,7 +197,7 @@ func (r *run) follow(ctx context.Context) error {
 func (r *run) outcome() error {
 	err := outcome(r.task, r.name)
 	if err == nil {
-		r.say("%s: exited with 0", r.name)
+		r.Say("%s: exited with 0", r.name)
 		return nil
 	}
 	if r.next == nil {

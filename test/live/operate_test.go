@@ -675,7 +675,7 @@ func TestOperatorsOfTheEnvironmentsAccountStayThere(t *testing.T) {
 }
 
 // The command itself, led to the emulator by nothing but environment variables.
-func TestOperateCommand(t *testing.T) {
+func TestDeployCommandOperates(t *testing.T) {
 	p := newPlatform(t, stacks.All.Platform.Name)
 	environment, queue := stacks.All.Environments[0], stacks.All.Platform.Queues[0]
 	p.aws.Credentials = credentials.NewStaticCredentialsProvider(environment.AccountID, "unused", "")
@@ -687,8 +687,8 @@ func TestOperateCommand(t *testing.T) {
 	_, err := sqs.NewFromConfig(p.aws, func(o *sqs.Options) { o.Region = environment.Region }).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name})
 	must(t, err)
 
-	command := filepath.Join(t.TempDir(), "operate")
-	build := exec.Command("go", "build", "-o", command, "./cmd/operate")
+	command := filepath.Join(t.TempDir(), "deploy")
+	build := exec.Command("go", "build", "-o", command, "./cmd/deploy")
 	build.Dir = root
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -701,9 +701,9 @@ func TestOperateCommand(t *testing.T) {
 		says string
 	}{
 		{[]string{"redrive", environment.Name, queue.Name}, 0, "nothing to move"},
-		{[]string{"redrive", environment.Name, "no-such"}, 1, `operate: there is no queue "no-such": name one of `},
-		{[]string{"wake", "no-such"}, 1, `operate: there is no environment "no-such": name one of ` + environment.Name},
-		{[]string{"run", environment.Name}, 2, "operate: run: name a task"},
+		{[]string{"redrive", environment.Name, "no-such"}, 3, `deploy: there is no queue "no-such": name one of `},
+		{[]string{"wake", "no-such"}, 3, `deploy: there is no environment "no-such": name one of ` + environment.Name},
+		{[]string{"run", environment.Name}, 2, "deploy: run: name a task"},
 	} {
 		run := exec.CommandContext(t.Context(), command, test.args...)
 		run.Env = w.emulator.Environ(stacks.All.Shared.AccountID, stacks.All.Shared.Region)

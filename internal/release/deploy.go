@@ -1,0 +1,529 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// deployer releases one image of one service.
+type deployer struct {
+	world
+	// service and environment are for people to read, longRunning says that ECS keeps tasks of it running.
+	service, environment string
+	longRunning          bool
+	// tasks is how many a service that waits for its first release begins with.
+	tasks int
+	say   func(format string, args ...any)
+
+	image Image
+	// note goes into the ledger, and left is what a rollback leaves.
+	note, left string
+	// force replaces a deployment under way.
+	force bool
+	// shortest is after how many looks a service that is short of tasks has failed. Defaults to never.
+	shortest int
+	// resumed is the command that carries on.
+	resumed string
+
+	outcome *Outcome
+	history []Entry
+	// started is when this began, since when what is followed did, and before the revision that ran until then.
+	started, since time.Time
+	before         string
+	// first says that the service had waited for its first release.
+	first, scales bool
+	// ended are the tasks that were seen to stop, which ECS forgets after a while.
+	ended []Task
+}
+
+// run is the state machine in the package's comment.
+func (d *deployer) run(ctx context.Context) error {
+	d.started = d.now()
+	// By AWS's clock it may have begun a little earlier.
+	d.since = d.started.Add(-time.Minute)
+	err := d.attempt(ctx)
+	d.outcome.Seconds = d.now().Sub(d.started).Seconds()
+	switch ExitCode(err) {
+	case ExitServes, ExitFailed:
+		d.report(ctx, err == nil)
+	}
+	return err
+}
+
+func (d *deployer) attempt(ctx context.Context) error {
+	if !d.longRunning {
+		return d.replace(ctx)
+	}
+	seen, err := again(ctx, d, "look at the service", d.look)
+	if err != nil {
+		return err
+	}
+	if seen.Status != "ACTIVE" {
+		return Refused("service %s is %s: make deploy ENV=%s", d.service, seen.Status, d.environment)
+	}
+	primary := seen.primary()
+	running, err := again(ctx, d, "read what runs", func(ctx context.Context) (revision, error) { return d.revision(ctx, primary.Revision) })
+	if err != nil {
+		return err
+	}
+	if err := d.waiting(ctx, seen, running); err != nil {
+		return err
+	}
+	same := running.Image == d.image.Reference && primary.Rollout != failedRollout
+	if seen.deploys() && !same && !d.force {
+		return d.busy(seen, running)
+	}
+	if d.history, err = again(ctx, d, "read the ledger", d.world.history); err != nil {
+		return err
+	}
+	if same && (seen.deploys() || !d.first) {
+		if seen.deploys() {
+			d.say("%s: %s is being deployed already: following that", d.service, d.image.Version)
+		} else {
+			d.say("%s: %s is what it runs already", d.service, d.image.Version)
+		}
+		return d.follow(ctx, primary.ID, running)
+	}
+	d.before = running.ARN
+	return d.begin(ctx, seen)
+}
+
+// waiting finds out whether the service waits at zero for its first release.
+func (d *deployer) waiting(ctx context.Context, seen state, running revision) error {
+	suspended, scales, err := d.scaling(ctx)
+	d.scales = scales
+	d.first = suspended || !scales && seen.Desired == 0 && !released(running.Image)
+	return err
+}
+
+func (d *deployer) scaling(ctx context.Context) (suspended, scales bool, err error) {
+	both, err := again(ctx, d, "read the autoscaling", func(ctx context.Context) ([2]bool, error) {
+		waits, scales, err := d.waits(ctx)
+		return [2]bool{waits, scales}, err
+	})
+	return both[0], both[1], err
+}
+
+func (d *deployer) busy(seen state, running revision) error {
+	what := labelled(d.history, running.Image)
+	return Refused("%s is being deployed already: deployment %s of %s (%s), %s\nwait for it, or replace it with -force",
+		d.service, seen.primary().ID, tail(running.ARN), what.name(), seen.primary().judge(seen).Progress)
+}
+
+// replace gives a Job or a Task its image: whatever starts it takes the newest revision.
+func (d *deployer) replace(ctx context.Context) error {
+	var err error
+	if d.history, err = again(ctx, d, "read the ledger", d.world.history); err != nil {
+		return err
+	}
+	if _, err := d.announce(ctx); err != nil {
+		return err
+	}
+	r, err := d.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	d.outcome.Revision, d.outcome.Result = tail(r.ARN), Serves
+	d.say("%s: %s is what starts from now on (%s)", d.service, d.image.Version, tail(r.ARN))
+	return nil
+}
+
+// begin is the way from the ledger to the deployment. Whatever it is stopped after, the same release run again finds it and
+// carries on from there.
+func (d *deployer) begin(ctx context.Context, seen state) error {
+	number, err := d.announce(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := d.prepare(ctx)
+	if err != nil {
+		return d.undo(ctx, number, err)
+	}
+	if err := d.claim(ctx, number, r); err != nil {
+		return err
+	}
+	var tasks *int
+	if d.first {
+		tasks = &d.tasks
+		d.say("%s: its first release: %d tasks are wanted from now on", d.service, d.tasks)
+	}
+	anew := seen.primary().Revision == r.ARN
+	id, err := again(ctx, d, "start the deployment", func(ctx context.Context) (string, error) { return d.update(ctx, r, tasks, anew) })
+	if err != nil {
+		return d.undo(ctx, number, err)
+	}
+	d.say("%s: deployment %s of %s", d.service, id, tail(r.ARN))
+	return d.follow(ctx, id, r)
+}
+
+// undo takes back what the ledger said before AWS refused a step. Where only the waiting ended, it is left for the next run.
+func (d *deployer) undo(ctx context.Context, number int64, why error) error {
+	before := last(d.history)
+	if ExitCode(why) == ExitUnfinished || before.Number == number {
+		return why
+	}
+	label := Label{
+		Version: before.Version, Commit: before.Commit, RolledBack: d.image.Reference,
+		Note: fmt.Sprintf("%s could not be deployed: %v", d.image.Version, why),
+	}
+	_, err := again(ctx, d, "write the ledger", func(ctx context.Context) (int64, error) { return d.write(ctx, before.Value, label) })
+	if err == nil {
+		err = d.tidyTo(ctx, before.Value)
+	}
+	d.outcome.Result = Broken
+	return errors.Join(fmt.Errorf("%s: %w\nthe ledger says %s again", d.service, why, before.name()), err)
+}
+
+// announce writes the ledger ahead of everything else.
+func (d *deployer) announce(ctx context.Context) (number int64, err error) {
+	current := last(d.history)
+	if current.Value == d.image.Reference && d.left == "" {
+		return current.Number, nil
+	}
+	if current.Value == d.image.Reference && current.RolledBack == d.left {
+		return current.Number, nil // a rollback run again
+	}
+	label := Label{Version: d.image.Version, Commit: d.image.Commit, Note: d.note, RolledBack: d.left}
+	number, err = again(ctx, d, "write the ledger", func(ctx context.Context) (int64, error) {
+		return d.write(ctx, d.image.Reference, label)
+	})
+	if err != nil {
+		return 0, err
+	}
+	d.say("%s: the ledger says %s (%s), entry %d", d.service, d.image.Version, short(d.image.Reference), number)
+	return number, nil
+}
+
+// prepare finds or makes the revision that runs the image.
+func (d *deployer) prepare(ctx context.Context) (revision, error) {
+	r, err := again(ctx, d, "read the task definition", d.newest)
+	if err != nil || r.Image == d.image.Reference {
+		return r, err
+	}
+	return again(ctx, d, "register a revision", func(ctx context.Context) (revision, error) { return d.register(ctx, r, d.image.Reference) })
+}
+
+// claim makes sure that nobody else began meanwhile: of two that write the ledger, the later one goes on.
+func (d *deployer) claim(ctx context.Context, number int64, r revision) error {
+	history, err := again(ctx, d, "read the ledger", d.world.history)
+	if err != nil {
+		return err
+	}
+	if now := last(history); now.Number != number && now.Value != d.image.Reference {
+		return errors.Join(
+			Refused("somebody else releases %s: %s wrote %s into the ledger meanwhile", d.service, person(now.By), now.name()),
+			d.withdraw(ctx, r))
+	}
+	seen, err := again(ctx, d, "look at the service", d.look)
+	if err != nil {
+		return err
+	}
+	primary := seen.primary()
+	if !seen.deploys() || primary.Revision == r.ARN || d.force {
+		return nil
+	}
+	// The other one wrote first and started first. It is its image that the ledger has to say.
+	other, err := again(ctx, d, "read what runs", func(ctx context.Context) (revision, error) { return d.revision(ctx, primary.Revision) })
+	if err != nil {
+		return err
+	}
+	if other.Image != d.image.Reference {
+		back := labelled(history, other.Image)
+		_, err = again(ctx, d, "write the ledger", func(ctx context.Context) (int64, error) {
+			return d.write(ctx, other.Image, Label{
+				Version: back.Version, Commit: back.Commit, Note: d.image.Version + " was refused: this one was being deployed",
+				RolledBack: d.image.Reference,
+			})
+		})
+	}
+	return errors.Join(d.busy(seen, other), err, d.withdraw(ctx, r))
+}
+
+// withdraw deregisters a revision that nothing runs, so that the newest is what runs.
+func (d *deployer) withdraw(ctx context.Context, r revision) error {
+	_, err := again(ctx, d, "deregister the revision", func(ctx context.Context) (struct{}, error) { return struct{}{}, d.deregister(ctx, r) })
+	return err
+}
+
+// follow watches the deployment to its end, and leaves ledger, task definition and service in agreement.
+func (d *deployer) follow(ctx context.Context, id string, r revision) error {
+	d.outcome.Deployment, d.outcome.Revision = id, tail(r.ARN)
+	if d.first && d.scales {
+		_, err := again(ctx, d, "begin autoscaling", func(ctx context.Context) (struct{}, error) { return struct{}{}, d.rouse(ctx) })
+		if err != nil {
+			return err
+		}
+	}
+	v, seen, err := d.watch(ctx, id, r)
+	if err != nil {
+		return err
+	}
+	d.outcome.Result = v.Result
+	switch v.Result {
+	case Serves:
+		return d.confirm(ctx, seen, r)
+	case RolledBack, Broken:
+		d.explain(ctx, seen, r)
+		d.outcome.Message = v.Reason
+		now, err := d.restore(ctx, seen, v)
+		return errors.Join(Failed("%s", d.outcome.text(d.image.Version, now)), err)
+	}
+	d.outcome.Message = v.Reason
+	return Failed("%s: %s does not serve: %s; the ledger is left to whoever did that", d.service, d.image.Version, v.Reason)
+}
+
+// patience is how often ECS is looked at until it begins to go back from a deployment that failed.
+const patience = 12
+
+// crashes is how many tasks may end after a deployment was complete, before as many as are wanted run at one time.
+const crashes = 3
+
+func (d *deployer) watch(ctx context.Context, id string, r revision) (verdict, state, error) {
+	said := ""
+	tell := func(text string) {
+		if text != said {
+			d.say("%s: %s", d.service, text)
+			said = text
+		}
+	}
+	broken, short, ended := 0, 0, 0
+	for n := 0; ; n++ {
+		seen, err := d.look(ctx)
+		if ctx.Err() != nil {
+			return verdict{}, state{}, d.unfinished(ctx, "the deployment goes on")
+		}
+		if err != nil && !passing(err) {
+			return verdict{}, state{}, Unfinished("%w\nnobody watches the deployment of %s any more, and it goes on; %s", err, d.service, d.resume())
+		}
+		if err != nil {
+			tell(fmt.Sprintf("AWS does not answer (%v): trying on", err))
+			d.pause(ctx, n)
+			continue
+		}
+		v := judge(seen, id, r.ARN, d.before)
+		if own, listed := seen.deployment(id); listed && !own.Created.IsZero() {
+			d.since = own.Created
+		}
+		if v.Adopt != "" {
+			id, d.outcome.Deployment = v.Adopt, v.Adopt
+		}
+		if v.Result == Broken {
+			if broken++; broken >= patience {
+				v.Final = true
+			}
+		}
+		tell(v.Progress)
+		if v.Final {
+			return v, seen, nil
+		}
+		own, _ := seen.deployment(id)
+		completed := own.Rollout == completedRollout
+		if completed || own.Failed > 0 || v.Result != Waiting {
+			d.collect(ctx, r)
+		}
+		if completed {
+			// It was complete, and is short of tasks: some start late, or they do not stay.
+			if short++; short == 1 {
+				ended = len(d.ended)
+			}
+			if len(d.ended)-ended >= crashes || d.shortest > 0 && short >= d.shortest {
+				v.Result, v.Reason = Broken, fmt.Sprintf("its tasks do not stay: %s", v.Progress)
+				return v, seen, nil
+			}
+		}
+		d.pause(ctx, n)
+	}
+}
+
+// collect remembers the tasks that stopped, one line each.
+func (d *deployer) collect(ctx context.Context, r revision) {
+	tasks, err := d.stopped(ctx, r, d.since)
+	if err != nil {
+		return // it is looked for again
+	}
+	for _, t := range tasks {
+		if !slices.ContainsFunc(d.ended, func(o Task) bool { return o.ID == t.ID }) {
+			d.ended = append(d.ended, t)
+			d.say("%s: task %s", d.service, t)
+		}
+	}
+}
+
+// confirm makes the ledger say what serves, if two releases crossed each other, and drops what was tried in vain before.
+func (d *deployer) confirm(ctx context.Context, seen state, r revision) error {
+	history, err := again(ctx, d, "read the ledger", d.world.history)
+	if err != nil {
+		return err
+	}
+	if last(history).Value != d.image.Reference {
+		_, err := again(ctx, d, "write the ledger", func(ctx context.Context) (int64, error) {
+			return d.write(ctx, d.image.Reference, Label{
+				Version: d.image.Version, Commit: d.image.Commit, RolledBack: d.left,
+				Note: firstOf(d.note, "what the service runs, by "+tail(r.ARN)),
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := d.tidy(ctx, r); err != nil {
+		return err
+	}
+	d.outcome.Tasks = nil
+	switch {
+	case seen.Desired == 0:
+		d.outcome.Message = "no task of it is wanted now: it starts when the environment wakes, or autoscaling wants it"
+	default:
+		d.outcome.Message = fmt.Sprintf("%d of %d tasks run it", seen.primary().Running, seen.primary().Desired)
+	}
+	d.say("%s: %s serves: %s", d.service, d.image.Version, d.outcome.Message)
+	return nil
+}
+
+// tidy deregisters the revisions that are newer than what runs, unless they run the same image: those are Terraform's.
+func (d *deployer) tidy(ctx context.Context, running revision) error {
+	all, err := again(ctx, d, "list the revisions", d.revisions)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.Number > running.Number && r.Image != running.Image {
+			if err := d.withdraw(ctx, r); err != nil {
+				return err
+			}
+			d.say("%s: deregistered %s, which nothing runs", d.service, tail(r.ARN))
+		}
+	}
+	return nil
+}
+
+// tidyTo is tidy for an image whose revision is not known.
+func (d *deployer) tidyTo(ctx context.Context, image string) error {
+	all, err := again(ctx, d, "list the revisions", d.revisions)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(all, func(r revision) bool { return r.Image == image }); i >= 0 {
+		return d.tidy(ctx, all[i])
+	}
+	return nil
+}
+
+// restore makes ledger and task definition say what the service runs after a release that failed. Where ECS did not go back
+// by itself, it makes it.
+func (d *deployer) restore(ctx context.Context, seen state, v verdict) (now Entry, err error) {
+	history, err := again(ctx, d, "read the ledger", d.world.history)
+	if err != nil {
+		return Entry{}, err
+	}
+	running, err := again(ctx, d, "read what runs", func(ctx context.Context) (revision, error) { return d.revision(ctx, seen.primary().Revision) })
+	if err != nil {
+		return Entry{}, err
+	}
+	if v.Result == Broken {
+		if running, err = d.goBack(ctx, history, running); err != nil {
+			return Entry{}, err
+		}
+	}
+	now = labelled(history, running.Image)
+	d.outcome.Now = now.name()
+	// Whoever wrote meanwhile has another release under way, and answers for it.
+	if current := last(history); current.Value == d.image.Reference && running.Image != d.image.Reference {
+		label := Label{
+			Version: now.Version, Commit: now.Commit, RolledBack: d.image.Reference,
+			Note: fmt.Sprintf("%s was rolled back: %s", d.image.Version, v.Reason),
+		}
+		_, err := again(ctx, d, "write the ledger", func(ctx context.Context) (int64, error) { return d.write(ctx, running.Image, label) })
+		if err != nil {
+			return now, err
+		}
+		d.say("%s: the ledger says %s again", d.service, now.name())
+	}
+	return now, d.tidy(ctx, running)
+}
+
+// goBack puts the service back where ECS left it on a release that failed: to the image before, or, if there is none, to
+// waiting at zero for its first release.
+func (d *deployer) goBack(ctx context.Context, history []Entry, failed revision) (revision, error) {
+	target, known := previous(history)
+	if last(history).Value != d.image.Reference {
+		target, known = last(history), true
+	}
+	if !known || target.Value == failed.Image {
+		return failed, nil
+	}
+	all, err := again(ctx, d, "list the revisions", d.revisions)
+	if err != nil {
+		return failed, err
+	}
+	i := slices.IndexFunc(all, func(r revision) bool { return r.Image == target.Value })
+	var back revision
+	if i >= 0 {
+		back = all[i]
+	} else {
+		back, err = again(ctx, d, "register a revision", func(ctx context.Context) (revision, error) {
+			return d.register(ctx, failed, target.Value)
+		})
+		if err != nil {
+			return failed, err
+		}
+	}
+	var tasks *int
+	if !released(target.Value) {
+		tasks = new(int)
+		if suspended, scales, err := d.scaling(ctx); err != nil {
+			return failed, err
+		} else if scales && !suspended {
+			// First the bounds: autoscaling would start tasks of no image.
+			_, err := again(ctx, d, "suspend autoscaling", func(ctx context.Context) (struct{}, error) { return struct{}{}, d.rest(ctx) })
+			if err != nil {
+				return failed, err
+			}
+		}
+	}
+	id, err := again(ctx, d, "go back", func(ctx context.Context) (string, error) { return d.update(ctx, back, tasks, false) })
+	if err != nil {
+		return failed, err
+	}
+	d.say("%s: ECS did not go back by itself: deployment %s of %s (%s)", d.service, id, tail(back.ARN), target.name())
+	v, _, err := d.watch(ctx, id, back)
+	if err == nil && v.Result != Serves {
+		err = Failed("%s: what it ran before does not work either: %s", d.service, v.Reason)
+	}
+	return back, err
+}
+
+// again does a step until AWS answers: what passes by itself is waited for as long as the release may take.
+func again[T any](ctx context.Context, d *deployer, what string, step func(context.Context) (T, error)) (T, error) {
+	var none T
+	for n := 0; ; n++ {
+		if ctx.Err() != nil {
+			return none, d.unfinished(ctx, "stopped before it could "+what)
+		}
+		// An interrupt waits for the answer, so that it is known what was done.
+		done, err := step(context.WithoutCancel(ctx))
+		if err == nil {
+			return done, nil
+		}
+		if !passing(err) {
+			return none, fmt.Errorf("%s: %w", what, err)
+		}
+		if n == 0 {
+			d.say("%s: AWS does not answer, to %s (%v): trying on", d.service, what, err)
+		}
+		d.pause(ctx, n)
+	}
+}
+
+// unfinished says that the waiting ended, and how to carry on.
+func (d *deployer) unfinished(ctx context.Context, state string) error {
+	d.outcome.Result = Waiting
+	return Unfinished("%s: %w: %s; %s", d.service, context.Cause(ctx), state, d.resume())
+}
+
+func (d *deployer) resume() string {
+	return "to carry on: ./deploy.sh " + firstOf(d.resumed, fmt.Sprintf("deploy %s %s %s", d.environment, d.service, d.image.Version))
+}
