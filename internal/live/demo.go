@@ -122,7 +122,10 @@ func (d *demo) up(ctx context.Context) error {
 	if err := d.deploy(ctx, demoEnvironment.Name); err != nil {
 		return err
 	}
-	if err := d.fill(ctx); err != nil {
+	err = d.progress.step("shop", "release", func() (string, error) {
+		return "services and page, with schema, secret and pictures", d.shop.Release(ctx)
+	})
+	if err != nil {
 		return err
 	}
 	if err := d.prove(ctx); err != nil {
@@ -139,15 +142,6 @@ func (d *demo) openShop(ctx context.Context) error {
 	}
 	d.shop, err = OpenShop(ctx, d.root, d.emulator, demoEnvironment, log)
 	return err
-}
-
-// fill puts the shop into the environment and waits until it works.
-func (d *demo) fill(ctx context.Context) error {
-	err := d.progress.step("shop", "fill", func() (string, error) { return "schema, secret, pictures, page", d.shop.Fill(ctx) })
-	if err != nil {
-		return err
-	}
-	return d.progress.step("shop", "settle", func() (string, error) { return "every service is well", d.shop.Settle(ctx) })
 }
 
 func (d *demo) browse(ctx context.Context, pictures string) error {

@@ -9,12 +9,11 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,6 +28,7 @@ import (
 	"aws-microservices/internal/containers"
 	"aws-microservices/internal/emulator"
 	"aws-microservices/internal/operate"
+	"aws-microservices/internal/release"
 	"aws-microservices/internal/sdk"
 	"aws-microservices/stacks"
 )
@@ -48,10 +48,12 @@ type Shop struct {
 
 	aws aws.Config
 	ecs *ecs.Client
+	// What the images and the page are built from, and what they are called.
+	commit, version string
 }
 
-// steadyTime is how long services may take until they work: a task that was started too early has to fail first.
-const steadyTime = 5 * time.Minute
+// releaseTime is how long a release may take until it serves.
+const releaseTime = 5 * time.Minute
 
 // StartEmulator starts an emulator that runs the services in containers or, where the machine cannot, as processes: then without
 // says why.
@@ -72,6 +74,8 @@ func OpenShop(ctx context.Context, root string, e *emulator.Emulator, environmen
 	var err error
 	s.aws, err = sdk.Load(ctx, environment.Region, emulated(e, environment.AccountID)...)
 	s.ecs = ecs.NewFromConfig(s.aws)
+	s.commit = s.revision(ctx)
+	s.version = "commit-" + s.commit[:12]
 	return s, err
 }
 
@@ -97,15 +101,30 @@ func (s *Shop) Cluster() string { return stacks.All.Platform.Name + "-" + s.Envi
 
 func (s *Shop) services() []stacks.Service { return stacks.All.Platform.Services }
 
-// version names what the images and the page are built from.
-func (s *Shop) version(ctx context.Context) (version, commit string) {
-	git := exec.CommandContext(ctx, "git", "-C", s.Root, "rev-parse", "HEAD")
-	out, err := git.Output()
-	if err != nil {
-		return "dev", "unknown" // not a checkout: an archive of one
+// revision is the commit that the images and the page are built from. What is not committed yet has none: the hash of all files
+// stands for it, so that what differs has another version.
+func (s *Shop) revision(ctx context.Context) string {
+	index := filepath.Join(os.TempDir(), fmt.Sprintf("index-%d", os.Getpid()))
+	defer os.Remove(index)
+	git := func(arguments ...string) string {
+		cmd := exec.CommandContext(ctx, "git", append([]string{"-C", s.Root}, arguments...)...)
+		cmd.Env = append(os.Environ(), "GIT_INDEX_FILE="+index)
+		out, err := cmd.Output()
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(out))
 	}
-	commit = strings.TrimSpace(string(out))
-	return "commit-" + commit[:12], commit
+	git("read-tree", "HEAD")
+	git("add", "--all")
+	tree := git("write-tree")
+	switch tree {
+	case "": // not a checkout: an archive of one
+		return fmt.Sprintf("%x", sha256.Sum256([]byte(time.Now().String())))[:40]
+	case git("rev-parse", "HEAD^{tree}"):
+		return git("rev-parse", "HEAD")
+	}
+	return tree
 }
 
 // Build builds the image of every service, or its program alone, and the page.
@@ -128,10 +147,9 @@ func (s *Shop) buildImages(ctx context.Context) error {
 		}
 		fmt.Fprintf(s.Log, "%s: %s\n", image.Name, how)
 	}
-	version, commit := s.version(ctx)
 	for _, one := range s.services() {
 		err := s.Emulator.Engine.Build(ctx, s.Log, filepath.Join(s.Root, "apps"), filepath.Join(s.Root, "apps", one.Name, "Dockerfile"),
-			s.image(one.Name), "VERSION="+version, "COMMIT="+commit)
+			s.image(one.Name), "VERSION="+s.version, "COMMIT="+s.commit)
 		if err != nil {
 			return err
 		}
@@ -141,8 +159,7 @@ func (s *Shop) buildImages(ctx context.Context) error {
 
 // buildPrograms builds what the images would have in them.
 func (s *Shop) buildPrograms(ctx context.Context) error {
-	version, commit := s.version(ctx)
-	flags := fmt.Sprintf("-s -w -X shop/internal/build.Version=%s -X shop/internal/build.Commit=%s", version, commit)
+	flags := fmt.Sprintf("-s -w -X shop/internal/build.Version=%s -X shop/internal/build.Commit=%s", s.version, s.commit)
 	arguments := []string{"build", "-trimpath", "-ldflags", flags, "-o", s.Emulator.Binaries + string(filepath.Separator)}
 	for _, one := range s.services() {
 		arguments = append(arguments, "./"+one.Name)
@@ -159,10 +176,9 @@ func (s *Shop) buildPrograms(ctx context.Context) error {
 
 // BuildPage builds apps/web into its folder dist.
 func (s *Shop) BuildPage(ctx context.Context) error {
-	version, commit := s.version(ctx)
 	cmd := exec.CommandContext(ctx, "make", "page")
 	cmd.Dir = s.Root
-	cmd.Env = append(os.Environ(), "VITE_VERSION="+version, "VITE_COMMIT="+commit)
+	cmd.Env = append(os.Environ(), "VITE_VERSION="+s.version, "VITE_COMMIT="+s.commit)
 	cmd.Stdout, cmd.Stderr = s.Log, s.Log
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("make page: %w", err)
@@ -172,7 +188,7 @@ func (s *Shop) BuildPage(ctx context.Context) error {
 
 // image is the name under which the engine knows a service's image, at the address of the emulator's registry.
 func (s *Shop) image(service string) string {
-	return fmt.Sprintf("%s/%s/%s:latest", strings.TrimPrefix(s.Emulator.URL(), "http://"), stacks.All.Platform.Name, service)
+	return fmt.Sprintf("%s/%s/%s:%s", strings.TrimPrefix(s.Emulator.URL(), "http://"), stacks.All.Platform.Name, service, s.version)
 }
 
 // Push sends the images to the registry, which the shared stack has made. There is nothing to send where none are built.
@@ -188,8 +204,49 @@ func (s *Shop) Push(ctx context.Context) error {
 	return nil
 }
 
-// Fill gives the environment what no Terraform makes: the schema, a secret that a person puts in, pictures and the page.
-func (s *Shop) Fill(ctx context.Context) error {
+// Release releases the jobs and tasks, fills the environment, and releases what runs on that: the services and the page. What
+// serves already is left alone.
+func (s *Shop) Release(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, releaseTime, fmt.Errorf("not everything serves after %s", releaseTime))
+	defer cancel()
+	var first, last []string
+	for _, one := range s.services() {
+		if one.Kind.LongRunning() {
+			last = append(last, one.Name)
+		} else {
+			first = append(first, one.Name)
+		}
+	}
+	if err := s.release(ctx, first...); err != nil {
+		return err
+	}
+	if err := s.fill(ctx); err != nil {
+		return err
+	}
+	return s.release(ctx, append(last, release.Web)...)
+}
+
+// release releases services and the page, all at once: most of it is waiting.
+func (s *Shop) release(ctx context.Context, names ...string) error {
+	releaser := release.Releaser{
+		Operator: operate.Operator{Config: stacks.All, Out: s.Log, AWS: s.Operator()},
+		Folder:   filepath.Join(s.Root, "apps", "web", "dist"),
+	}
+	errs := make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		version := s.version
+		if s.Emulator.Engine == nil && name != release.Web {
+			version = "latest" // a program has no other
+		}
+		all.Go(func() { _, errs[i] = releaser.Deploy(ctx, s.Environment.Name, name, version) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// fill gives the environment what no Terraform and no release makes: the schema, a secret that a person puts in, pictures.
+func (s *Shop) fill(ctx context.Context) error {
 	operator := operate.Operator{Config: stacks.All, Out: s.Log, AWS: s.Operator()}
 	if err := operator.Run(ctx, s.Environment.Name, "migrate", nil); err != nil {
 		return err
@@ -201,14 +258,8 @@ func (s *Shop) Fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.upload(ctx, filepath.Join(s.Root, "apps", "catalog", "pictures"), bucket, prefix); err != nil {
-		return err
-	}
-	// index.html comes last: what it names is there before it is.
-	return s.upload(ctx, filepath.Join(s.Root, "apps", "web", "dist"), s.siteBucket(), "")
+	return s.upload(ctx, filepath.Join(s.Root, "apps", "catalog", "pictures"), bucket, prefix)
 }
-
-func (s *Shop) siteBucket() string { return s.Cluster() + "-web-" + s.Environment.AccountID }
 
 // keepSecrets gives those that a person puts in a value that suits the sandbox.
 func (s *Shop) keepSecrets(ctx context.Context) error {
@@ -253,22 +304,13 @@ func (s *Shop) pictures(ctx context.Context) (bucket, prefix string, err error) 
 	return variables["BUCKET_MEDIA_NAME"], variables["BUCKET_MEDIA_PREFIX"], err
 }
 
-// upload copies a folder into a bucket, index.html last.
+// upload copies a folder into a bucket.
 func (s *Shop) upload(ctx context.Context, folder, bucket, prefix string) error {
 	client := s3.NewFromConfig(s.aws)
-	var files []string
-	err := filepath.WalkDir(folder, func(file string, entry os.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() {
-			files = append(files, file)
+	return filepath.WalkDir(folder, func(file string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
 		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	isIndex := func(file string) bool { return filepath.Base(file) == "index.html" }
-	files = append(slices.DeleteFunc(slices.Clone(files), isIndex), slices.DeleteFunc(files, func(f string) bool { return !isIndex(f) })...)
-	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return err
@@ -284,101 +326,8 @@ func (s *Shop) upload(ctx context.Context, folder, bucket, prefix string) error 
 		if err != nil {
 			return fmt.Errorf("upload %s to %s: %w", name, bucket, err)
 		}
-	}
-	return nil
-}
-
-// Settle starts the services that run another image than was pushed, or gave up before there was a schema, and waits until
-// all are well.
-func (s *Shop) Settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, steadyTime, fmt.Errorf("not all services work after %s", steadyTime))
-	defer cancel()
-	services, err := s.states(ctx)
-	if err != nil {
-		return err
-	}
-	for _, state := range services {
-		current, err := s.current(ctx, state)
-		if err != nil {
-			return err
-		}
-		if current && state.Deployments[0].RolloutState != ecstypes.DeploymentRolloutStateFailed {
-			continue
-		}
-		_, err = s.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{
-			Cluster: state.ClusterArn, Service: state.ServiceName, ForceNewDeployment: true,
-		})
-		if err != nil {
-			return fmt.Errorf("service %s: %w", *state.ServiceName, err)
-		}
-	}
-	for {
-		services, err := s.states(ctx)
-		if err != nil {
-			return err
-		}
-		var wanting []string
-		for _, state := range services {
-			if problem := unsteady(state); problem != "" {
-				wanting = append(wanting, problem)
-			}
-		}
-		if len(wanting) == 0 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %s", context.Cause(ctx), strings.Join(wanting, "; "))
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-func unsteady(state ecstypes.Service) string {
-	for _, d := range state.Deployments {
-		if aws.ToString(d.Status) == "PRIMARY" {
-			if d.RolloutState == ecstypes.DeploymentRolloutStateCompleted && state.RunningCount == state.DesiredCount {
-				return ""
-			}
-			return fmt.Sprintf("%s: %d of %d tasks run, deployment %s", *state.ServiceName, state.RunningCount, state.DesiredCount, d.RolloutState)
-		}
-	}
-	return *state.ServiceName + ": no deployment"
-}
-
-// states are those of the long-running services.
-func (s *Shop) states(ctx context.Context) ([]ecstypes.Service, error) {
-	var names []string
-	for _, one := range s.services() {
-		if one.Kind.LongRunning() {
-			names = append(names, one.Name)
-		}
-	}
-	found, err := s.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: aws.String(s.Cluster()), Services: names})
-	if err != nil {
-		return nil, err
-	}
-	for _, failure := range found.Failures {
-		return nil, fmt.Errorf("service %s: %s", aws.ToString(failure.Arn), aws.ToString(failure.Reason))
-	}
-	return found.Services, nil
-}
-
-// current tells whether every task of a service runs the image that was pushed.
-func (s *Shop) current(ctx context.Context, state ecstypes.Service) (bool, error) {
-	want, err := s.digest(ctx, *state.ServiceName)
-	if err != nil {
-		return false, err
-	}
-	tasks, err := s.Tasks(ctx, *state.ServiceName)
-	for _, task := range tasks {
-		for _, c := range task.Containers {
-			if c.ImageDigest != nil && *c.ImageDigest != want {
-				return false, err
-			}
-		}
-	}
-	return true, err
+		return nil
+	})
 }
 
 // Tasks are those of a service that are meant to run.
@@ -392,28 +341,6 @@ func (s *Shop) Tasks(ctx context.Context, name string) ([]ecstypes.Task, error) 
 		return nil, err
 	}
 	return found.Tasks, nil
-}
-
-// digest is that of the image in the registry, or of the program.
-func (s *Shop) digest(ctx context.Context, name string) (string, error) {
-	if s.Emulator.Engine == nil {
-		program, err := os.ReadFile(filepath.Join(s.Emulator.Binaries, name))
-		return fmt.Sprintf("sha256:%x", sha256.Sum256(program)), err
-	}
-	url := fmt.Sprintf("%s/v2/%s/%s/manifests/latest", s.Emulator.URL(), stacks.All.Platform.Name, name)
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return "", err
-	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("image of %s in the registry: %s", name, response.Status)
-	}
-	return response.Header.Get("Docker-Content-Digest"), nil
 }
 
 // Order is what a browser did through the page.

@@ -97,8 +97,7 @@ func (w *world) up(ctx context.Context) error {
 	for _, step := range []func() error{
 		func() error { return w.Push(ctx) },
 		func() error { return w.Apply(ctx, stacks.Dev.Name) },
-		func() error { return w.Fill(ctx) },
-		func() error { return w.Settle(ctx) },
+		func() error { return w.Release(ctx) },
 	} {
 		if err := step(); err != nil {
 			return err
