@@ -66,8 +66,8 @@ type hours struct {
 	rds     *rds.Client
 	// actions are the scheduled actions by name and service.
 	actions map[string]map[string]scalingtypes.ScheduledAction
-	// waiting says that some service waits for its first release.
-	waiting bool
+	// waiting are the services that wait for their first release.
+	waiting map[string]bool
 }
 
 // hours finds out when and how an environment sleeps from what is there, so that it is what AWS itself will do next.
@@ -82,7 +82,7 @@ func (o Operator) hours(ctx context.Context, environment string) (*hours, error)
 	}
 	h := &hours{
 		Target: t, scaling: scaling.NewFromConfig(t.AWS), ecs: ecs.NewFromConfig(t.AWS), rds: rds.NewFromConfig(t.AWS),
-		actions: map[string]map[string]scalingtypes.ScheduledAction{sleepAction: {}, wakeAction: {}},
+		actions: map[string]map[string]scalingtypes.ScheduledAction{sleepAction: {}, wakeAction: {}}, waiting: map[string]bool{},
 	}
 	pages := scaling.NewDescribeScheduledActionsPaginator(h.scaling, &scaling.DescribeScheduledActionsInput{
 		ServiceNamespace:  scalingtypes.ServiceNamespaceEcs,
@@ -104,14 +104,14 @@ func (o Operator) hours(ctx context.Context, environment string) (*hours, error)
 	if err := h.skipUnreleased(ctx); err != nil {
 		return nil, err
 	}
-	if !h.waiting && (len(h.actions[sleepAction]) == 0 || len(h.actions[wakeAction]) == 0) {
+	if len(h.actions[sleepAction]) == 0 || len(h.actions[wakeAction]) == 0 {
 		return nil, fmt.Errorf("environment %s has no sleeping hours: nothing to do; to give it some, set Sleep in stacks and make deploy ENV=%s",
 			environment, environment)
 	}
 	return h, nil
 }
 
-// skipUnreleased leaves out the services whose autoscaling is suspended: they wait for their first release, and have no image
+// skipUnreleased finds the services whose autoscaling is suspended: they wait for their first release, and have no image
 // to start.
 func (h *hours) skipUnreleased(ctx context.Context) error {
 	pages := scaling.NewDescribeScalableTargetsPaginator(h.scaling, &scaling.DescribeScalableTargetsInput{
@@ -126,18 +126,16 @@ func (h *hours) skipUnreleased(ctx context.Context) error {
 			service, ours := strings.CutPrefix(aws.ToString(t.ResourceId), "service/"+h.Prefix+"/")
 			if ours && t.SuspendedState != nil && aws.ToBool(t.SuspendedState.ScheduledScalingSuspended) {
 				h.Say("service %s: it waits for its first release", service)
-				h.waiting = true
-				delete(h.actions[sleepAction], service)
-				delete(h.actions[wakeAction], service)
+				h.waiting[service] = true
 			}
 		}
 	}
 	return nil
 }
 
-// services are those with an action of the name, in order.
+// services are those with an action of the name that have something to start, in order.
 func (h *hours) services(action string) []string {
-	return slices.Sorted(maps.Keys(h.actions[action]))
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(h.actions[action])), func(name string) bool { return h.waiting[name] })
 }
 
 // next says when an action comes by itself.

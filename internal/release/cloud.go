@@ -135,7 +135,7 @@ func (c *cloud) register(ctx context.Context, from revision, image string) (revi
 	made, err := c.ecs.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
 		Family: d.Family, ContainerDefinitions: d.ContainerDefinitions, Cpu: d.Cpu, Memory: d.Memory,
 		EnableFaultInjection: d.EnableFaultInjection, EphemeralStorage: d.EphemeralStorage, ExecutionRoleArn: d.ExecutionRoleArn,
-		InferenceAccelerators: d.InferenceAccelerators, IpcMode: d.IpcMode, NetworkMode: d.NetworkMode, PidMode: d.PidMode,
+		IpcMode: d.IpcMode, NetworkMode: d.NetworkMode, PidMode: d.PidMode,
 		PlacementConstraints: d.PlacementConstraints, ProxyConfiguration: d.ProxyConfiguration,
 		RequiresCompatibilities: d.RequiresCompatibilities, RuntimePlatform: d.RuntimePlatform, TaskRoleArn: d.TaskRoleArn,
 		Volumes: d.Volumes, Tags: tags,

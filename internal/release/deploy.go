@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -72,12 +73,18 @@ func (d *deployer) attempt(ctx context.Context) error {
 	if err := d.waiting(ctx, seen, running); err != nil {
 		return err
 	}
-	same := running.Image == d.image.Reference && primary.Rollout != failedRollout
-	if seen.deploys() && !same && !d.force {
-		return d.busy(seen, running)
-	}
 	if d.history, err = again(ctx, d, "read the ledger", d.world.history); err != nil {
 		return err
+	}
+	same := running.Image == d.image.Reference && primary.Rollout != failedRollout
+	switch {
+	case !seen.deploys() || same || d.force:
+	case placeholder(running.Image):
+		// What goes back to no image, after a first release that failed, never comes to an end.
+	case last(d.history).Value == d.image.Reference && leaves(seen, last(d.history).At):
+		return d.leave(ctx, seen, running)
+	default:
+		return d.busy(seen, running)
 	}
 	if same && (seen.deploys() || !d.first) {
 		if seen.deploys() {
@@ -95,7 +102,7 @@ func (d *deployer) attempt(ctx context.Context) error {
 func (d *deployer) waiting(ctx context.Context, seen state, running revision) error {
 	suspended, scales, err := d.scaling(ctx)
 	d.scales = scales
-	d.first = suspended || !scales && seen.Desired == 0 && !released(running.Image)
+	d.first = suspended || !scales && seen.Desired == 0 && placeholder(running.Image)
 	return err
 }
 
@@ -111,6 +118,37 @@ func (d *deployer) busy(seen state, running revision) error {
 	what := labelled(d.history, running.Image)
 	return Refused("%s is being deployed already: deployment %s of %s (%s), %s\nwait for it, or replace it with -force",
 		d.service, seen.primary().ID, tail(running.ARN), what.name(), seen.primary().judge(seen).Progress)
+}
+
+// leaves tells whether the deployment under way takes the service back from one that failed since.
+func leaves(seen state, since time.Time) bool {
+	return strings.Contains(strings.ToLower(seen.primary().Reason), "rolling back") ||
+		slices.ContainsFunc(seen.Events, func(e event) bool { return e.At.After(since) && strings.Contains(e.Text, "deployment failed") })
+}
+
+// leave ends a release that was killed while it failed: it waits until the service is back.
+func (d *deployer) leave(ctx context.Context, seen state, running revision) error {
+	failed, err := again(ctx, d, "read the task definition", d.newest)
+	if err != nil {
+		return err
+	}
+	d.since = last(d.history).At
+	d.say("%s: %s failed already, and the service goes back: following that", d.service, d.image.Version)
+	v, seen, err := d.watch(ctx, seen.primary().ID, running)
+	if err != nil {
+		return err
+	}
+	v.Reason = firstOf(seen.failure(""), v.Reason, "it went back before this was run again")
+	v.Result = RolledBack
+	return d.fail(ctx, seen, failed, v)
+}
+
+// fail tells why a version does not serve, and leaves what does.
+func (d *deployer) fail(ctx context.Context, seen state, r revision, v verdict) error {
+	d.outcome.Result, d.outcome.Message = v.Result, v.Reason
+	d.explain(ctx, seen, r)
+	now, err := d.restore(ctx, seen, v)
+	return errors.Join(Failed("%s", d.outcome.text(d.image.Version, now)), err)
 }
 
 // replace gives a Job or a Task its image: whatever starts it takes the newest revision.
@@ -222,7 +260,7 @@ func (d *deployer) claim(ctx context.Context, number int64, r revision) error {
 		return err
 	}
 	primary := seen.primary()
-	if !seen.deploys() || primary.Revision == r.ARN || d.force {
+	if !seen.deploys() || primary.Revision == r.ARN || primary.Revision == d.before || d.force {
 		return nil
 	}
 	// The other one wrote first and started first. It is its image that the ledger has to say.
@@ -266,10 +304,7 @@ func (d *deployer) follow(ctx context.Context, id string, r revision) error {
 	case Serves:
 		return d.confirm(ctx, seen, r)
 	case RolledBack, Broken:
-		d.explain(ctx, seen, r)
-		d.outcome.Message = v.Reason
-		now, err := d.restore(ctx, seen, v)
-		return errors.Join(Failed("%s", d.outcome.text(d.image.Version, now)), err)
+		return d.fail(ctx, seen, r, v)
 	}
 	d.outcome.Message = v.Reason
 	return Failed("%s: %s does not serve: %s; the ledger is left to whoever did that", d.service, d.image.Version, v.Reason)
@@ -289,7 +324,7 @@ func (d *deployer) watch(ctx context.Context, id string, r revision) (verdict, s
 			said = text
 		}
 	}
-	broken, short, ended := 0, 0, 0
+	why, broken, short, ended := "", 0, 0, 0
 	for n := 0; ; n++ {
 		seen, err := d.look(ctx)
 		if ctx.Err() != nil {
@@ -315,11 +350,18 @@ func (d *deployer) watch(ctx context.Context, id string, r revision) (verdict, s
 				v.Final = true
 			}
 		}
+		own, _ := seen.deployment(id)
+		if own.Rollout == failedRollout {
+			why = firstOf(own.Reason, why)
+		}
+		if v.Result == RolledBack {
+			v.Reason = firstOf(why, v.Reason)
+			v.Final = v.Final || d.toNothing(ctx, seen)
+		}
 		tell(v.Progress)
 		if v.Final {
 			return v, seen, nil
 		}
-		own, _ := seen.deployment(id)
 		completed := own.Rollout == completedRollout
 		if completed || own.Failed > 0 || v.Result != Waiting {
 			d.collect(ctx, r)
@@ -336,6 +378,12 @@ func (d *deployer) watch(ctx context.Context, id string, r revision) (verdict, s
 		}
 		d.pause(ctx, n)
 	}
+}
+
+// toNothing tells whether ECS goes back to where the service waited for its first release: there is no image to go back to.
+func (d *deployer) toNothing(ctx context.Context, seen state) bool {
+	r, err := d.revision(ctx, seen.primary().Revision)
+	return err == nil && placeholder(r.Image)
 }
 
 // collect remembers the tasks that stopped, one line each.
@@ -373,10 +421,8 @@ func (d *deployer) confirm(ctx context.Context, seen state, r revision) error {
 		return err
 	}
 	d.outcome.Tasks = nil
-	switch {
-	case seen.Desired == 0:
-		d.outcome.Message = "no task of it is wanted now: it starts when the environment wakes, or autoscaling wants it"
-	default:
+	d.outcome.Message = "no task of it is wanted now: it starts when the environment wakes, or autoscaling wants it"
+	if seen.Desired > 0 {
 		d.outcome.Message = fmt.Sprintf("%d of %d tasks run it", seen.primary().Running, seen.primary().Desired)
 	}
 	d.say("%s: %s serves: %s", d.service, d.image.Version, d.outcome.Message)
@@ -424,9 +470,12 @@ func (d *deployer) restore(ctx context.Context, seen state, v verdict) (now Entr
 		return Entry{}, err
 	}
 	if v.Result == Broken {
-		if running, err = d.goBack(ctx, history, running); err != nil {
-			return Entry{}, err
-		}
+		running, err = d.goBack(ctx, history, running)
+	} else if placeholder(running.Image) {
+		err = d.put(ctx, running)
+	}
+	if err != nil {
+		return Entry{}, err
 	}
 	now = labelled(history, running.Image)
 	d.outcome.Now = now.name()
@@ -471,29 +520,36 @@ func (d *deployer) goBack(ctx context.Context, history []Entry, failed revision)
 			return failed, err
 		}
 	}
+	d.say("%s: ECS did not go back by itself: back to %s (%s)", d.service, target.name(), tail(back.ARN))
+	return back, d.put(ctx, back)
+}
+
+// put makes the service run a revision that ran before. One that stands for no image is wanted in no task.
+func (d *deployer) put(ctx context.Context, r revision) error {
 	var tasks *int
-	if !released(target.Value) {
+	if placeholder(r.Image) {
 		tasks = new(int)
-		if suspended, scales, err := d.scaling(ctx); err != nil {
-			return failed, err
-		} else if scales && !suspended {
+		suspended, scales, err := d.scaling(ctx)
+		if err != nil {
+			return err
+		}
+		if scales && !suspended {
 			// First the bounds: autoscaling would start tasks of no image.
 			_, err := again(ctx, d, "suspend autoscaling", func(ctx context.Context) (struct{}, error) { return struct{}{}, d.rest(ctx) })
 			if err != nil {
-				return failed, err
+				return err
 			}
 		}
 	}
-	id, err := again(ctx, d, "go back", func(ctx context.Context) (string, error) { return d.update(ctx, back, tasks, false) })
-	if err != nil {
-		return failed, err
+	id, err := again(ctx, d, "go back", func(ctx context.Context) (string, error) { return d.update(ctx, r, tasks, false) })
+	if err != nil || tasks != nil {
+		return err // where no task is wanted there is nothing to wait for
 	}
-	d.say("%s: ECS did not go back by itself: deployment %s of %s (%s)", d.service, id, tail(back.ARN), target.name())
-	v, _, err := d.watch(ctx, id, back)
+	v, _, err := d.watch(ctx, id, r)
 	if err == nil && v.Result != Serves {
 		err = Failed("%s: what it ran before does not work either: %s", d.service, v.Reason)
 	}
-	return back, err
+	return err
 }
 
 // again does a step until AWS answers: what passes by itself is waited for as long as the release may take.

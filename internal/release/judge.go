@@ -140,9 +140,9 @@ func judge(s state, id, revision, before string) verdict {
 	case primary.Revision == revision:
 		return verdict{Result: Waiting, Adopt: primary.ID, Progress: "the same revision is deployed anew by " + primary.ID}
 	case listed && own.Rollout == failedRollout, goesBack(primary, s, id), primary.Revision == before:
-		v := verdict{Result: RolledBack, Reason: own.Reason, Final: settled(primary, s)}
+		v := verdict{Result: RolledBack, Reason: own.Reason, Final: settled(primary)}
 		if v.Reason == "" {
-			v.Reason = firstOf(failure(s, id), primary.Reason, "ECS went back to the version before")
+			v.Reason = firstOf(s.failure(id), primary.Reason, "ECS went back to the version before")
 		}
 		v.Progress = fmt.Sprintf("going back: %d of %d tasks run", primary.Running, primary.Desired)
 		return v
@@ -164,7 +164,7 @@ func (d deployment) judge(s state) verdict {
 	}
 	switch d.Rollout {
 	case failedRollout:
-		return verdict{Result: Broken, Reason: firstOf(d.Reason, failure(s, d.ID)), Progress: progress, Final: !s.RollsBack}
+		return verdict{Result: Broken, Reason: firstOf(d.Reason, s.failure(d.ID)), Progress: progress, Final: !s.RollsBack}
 	case completedRollout:
 		if d.Running >= d.Desired && s.Running >= s.Desired {
 			return verdict{Result: Serves, Progress: progress, Final: true}
@@ -174,7 +174,7 @@ func (d deployment) judge(s state) verdict {
 }
 
 // settled tells whether a deployment has come to its end.
-func settled(d deployment, s state) bool {
+func settled(d deployment) bool {
 	switch d.Rollout {
 	case failedRollout:
 		return true
@@ -192,14 +192,14 @@ func (s state) deploys() bool {
 // goesBack tells whether ECS put the deployment into its place because the one of the id failed. ECS says so in the reason of
 // the rollback, as "circuit breaker: rolling back to deploymentId ecs-svc/123.", and in an event.
 func goesBack(d deployment, s state, id string) bool {
-	return strings.Contains(strings.ToLower(d.Reason), "roll") || failure(s, id) != ""
+	return strings.Contains(strings.ToLower(d.Reason), "roll") || s.failure(id) != ""
 }
 
-// failure is the event that tells that a deployment failed, in the words of ECS.
+// failure is the event that tells that a deployment failed, in the words of ECS. Without an id it is the newest of any.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
-func failure(s state, id string) string {
+func (s state) failure(id string) string {
 	for _, e := range s.Events {
-		if strings.Contains(e.Text, id+")") && strings.Contains(e.Text, "deployment failed") {
+		if (id == "" || strings.Contains(e.Text, id+")")) && strings.Contains(e.Text, "deployment failed") {
 			return strings.TrimSpace(e.Text[strings.Index(e.Text, "deployment failed"):])
 		}
 	}

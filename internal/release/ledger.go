@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"aws-microservices/constructs/service"
 )
 
 // longestDescription is how much SSM keeps of a parameter's description.
@@ -71,6 +73,11 @@ type Entry struct {
 
 // released tells whether an image is one that a release wrote: by digest. Before the first release it is a placeholder.
 func released(image string) bool { return strings.Contains(image, "@sha256:") }
+
+// placeholder tells whether an image stands for none, until the first release.
+func placeholder(image string) bool {
+	return strings.HasSuffix(image, strings.TrimPrefix(service.Unreleased("", ""), "/"))
+}
 
 // digest is that of an image by digest, or the image itself.
 func digest(image string) string {
