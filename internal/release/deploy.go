@@ -122,7 +122,7 @@ func (d *deployer) busy(seen state, running revision) error {
 
 // leaves tells whether the deployment under way takes the service back from one that failed since.
 func leaves(seen state, since time.Time) bool {
-	return strings.Contains(strings.ToLower(seen.primary().Reason), "rolling back") ||
+	return seen.primary().rollback() != "" ||
 		slices.ContainsFunc(seen.Events, func(e event) bool { return e.At.After(since) && strings.Contains(e.Text, "deployment failed") })
 }
 

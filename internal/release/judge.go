@@ -142,7 +142,7 @@ func judge(s state, id, revision, before string) verdict {
 	case listed && own.Rollout == failedRollout, goesBack(primary, s, id), primary.Revision == before:
 		v := verdict{Result: RolledBack, Reason: own.Reason, Final: settled(primary)}
 		if v.Reason == "" {
-			v.Reason = firstOf(s.failure(id), primary.Reason, "ECS went back to the version before")
+			v.Reason = firstOf(s.failure(id), primary.rollback(), "the service is on what it ran before")
 		}
 		v.Progress = fmt.Sprintf("going back: %d of %d tasks run", primary.Running, primary.Desired)
 		return v
@@ -192,7 +192,15 @@ func (s state) deploys() bool {
 // goesBack tells whether ECS put the deployment into its place because the one of the id failed. ECS says so in the reason of
 // the rollback, as "circuit breaker: rolling back to deploymentId ecs-svc/123.", and in an event.
 func goesBack(d deployment, s state, id string) bool {
-	return strings.Contains(strings.ToLower(d.Reason), "roll") || s.failure(id) != ""
+	return d.rollback() != "" || s.failure(id) != ""
+}
+
+// rollback is the reason of a deployment that takes a service back, while it is under way.
+func (d deployment) rollback() string {
+	if strings.Contains(strings.ToLower(d.Reason), "rolling back") {
+		return d.Reason
+	}
+	return ""
 }
 
 // failure is the event that tells that a deployment failed, in the words of ECS. Without an id it is the newest of any.

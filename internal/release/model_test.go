@@ -47,6 +47,8 @@ type model struct {
 type fakeRevision struct {
 	revision
 	inactive bool
+	// behaves is what becomes of the revision, whatever its image.
+	behaves behaviour
 }
 
 type behaviour int
@@ -70,7 +72,7 @@ func image(letter string) string {
 // newModel runs one version, by the letter of its digest.
 func newModel(letter string) *model {
 	m := &model{killAfter: -1, clock: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC), behaves: map[string]behaviour{}, scalable: true}
-	m.all = []fakeRevision{{revision{"arn:aws:ecs:eu-west-1:444455556666:task-definition/shop-dev-orders:1", 1, image(letter)}, false}}
+	m.all = []fakeRevision{{revision{"arn:aws:ecs:eu-west-1:444455556666:task-definition/shop-dev-orders:1", 1, image(letter)}, false, good}}
 	m.entries = []Entry{{Number: 1, Value: repositoryAddress + ":unreleased", Label: Label{Note: "The image orders runs; written by releases"}}}
 	m.entries = append(m.entries, Entry{Number: 2, Value: image(letter), Label: Label{Version: "v" + letter}, At: m.clock, By: "arn:x/operate-jane"})
 	m.completed = m.all[0].ARN
@@ -155,7 +157,7 @@ func (m *model) register(_ context.Context, from revision, image string) (revisi
 func (m *model) add(image string) revision {
 	number := len(m.all) + 1
 	r := revision{fmt.Sprintf("arn:aws:ecs:eu-west-1:444455556666:task-definition/shop-dev-orders:%d", number), number, image}
-	m.all = append(m.all, fakeRevision{r, false})
+	m.all = append(m.all, fakeRevision{r, false, good})
 	return r
 }
 
@@ -222,14 +224,14 @@ func (m *model) advance() {
 	if d.Rollout != inProgressRollout {
 		return
 	}
-	var r revision
+	var r fakeRevision
 	for _, one := range m.all {
 		if one.ARN == d.Revision {
-			r = one.revision
+			r = one
 		}
 	}
 	d.Desired = m.service.Desired
-	switch m.behaves[r.Image] {
+	switch max(r.behaves, m.behaves[r.Image]) {
 	case hanging:
 		d.Pending = d.Desired
 	case crashing:
@@ -241,7 +243,7 @@ func (m *model) advance() {
 			d.Running++
 			return
 		}
-		d.Rollout, d.Pending = completedRollout, 0
+		d.Rollout, d.Pending, d.Reason = completedRollout, 0, "ECS deployment "+d.ID+" completed."
 		m.completed = d.Revision
 		m.service.Running = d.Running
 		m.service.Deployments = []deployment{*d}

@@ -88,13 +88,17 @@ func observe(ctx context.Context, w world, s stacks.Service) (seen sight, err er
 }
 
 // disagreements are what ledger, task definition and service do not agree on, and what brings them together.
-func (s sight) disagreements(name, environment string) []string {
-	ledger := last(s.history)
+func (s sight) disagreements(one stacks.Service, environment string) []string {
+	ledger, name := last(s.history), one.Name
+	runs := "the service runs"
+	if !one.Kind.LongRunning() {
+		runs = "what starts next is"
+	}
 	running := labelled(s.history, s.running.Image)
 	switch {
 	case s.running.Image != ledger.Value:
-		return []string{fmt.Sprintf("the ledger says %s (%s), the service runs %s (%s): ./deploy.sh deploy %s %s %s",
-			ledger.name(), short(ledger.Value), running.name(), short(s.running.Image), environment, name, ledger.name())}
+		return []string{fmt.Sprintf("the ledger says %s (%s), %s %s (%s): ./deploy.sh deploy %s %s %s",
+			ledger.name(), short(ledger.Value), runs, running.name(), short(s.running.Image), environment, name, ledger.name())}
 	case s.newest.Image != s.running.Image:
 		return []string{fmt.Sprintf("%s, the newest revision, has another image than the service runs: ./deploy.sh deploy %s %s %s",
 			tail(s.newest.ARN), environment, name, ledger.name())}
@@ -137,7 +141,7 @@ func (s sight) row(one stacks.Service, environment string) Row {
 		}
 	}
 	if !s.state.deploys() {
-		row.Problems = append(row.Problems, s.disagreements(one.Name, environment)...)
+		row.Problems = append(row.Problems, s.disagreements(one, environment)...)
 	}
 	return row
 }

@@ -47,13 +47,15 @@ func (d *deployer) verify(ctx context.Context, one stacks.Service) error {
 	ledger := last(seen.history)
 	d.image = Image{Version: ledger.name(), Commit: ledger.Commit, Reference: ledger.Value}
 	d.outcome.Version, d.outcome.Commit, d.outcome.Digest = ledger.name(), ledger.Commit, digest(ledger.Value)
+	// Terraform may have changed the shape only, so the version alone does not say what failed.
+	what := fmt.Sprintf("%s (%s)", tail(seen.newest.ARN), ledger.name())
 	var v verdict
 	if d.longRunning {
 		primary := seen.state.primary()
 		d.outcome.Deployment, d.outcome.Revision = primary.ID, tail(primary.Revision)
 		d.since = primary.Created
 		// ECS says so of the deployment that it went back to, as long as that is under way.
-		back := strings.Contains(strings.ToLower(primary.Reason), "rolling back")
+		back := primary.rollback() != ""
 		var state state
 		if v, state, err = d.watch(ctx, primary.ID, seen.running); err != nil {
 			return err
@@ -64,17 +66,17 @@ func (d *deployer) verify(ctx context.Context, one stacks.Service) error {
 		}
 		if d.outcome.Result != Serves {
 			d.explain(ctx, state, seen.newest)
-			return Failed("%s", d.outcome.text(d.image.Version, labelled(seen.history, seen.running.Image)))
+			return Failed("%s", d.outcome.text(what, labelled(seen.history, seen.running.Image)))
 		}
 	}
 	if seen, err = again(ctx, d, "look at the service", func(ctx context.Context) (sight, error) { return observe(ctx, d.world, one) }); err != nil {
 		return err
 	}
-	if apart := seen.disagreements(one.Name, d.environment); len(apart) > 0 {
+	if apart := seen.disagreements(one, d.environment); len(apart) > 0 {
 		d.outcome.Result, d.outcome.Message = RolledBack, strings.Join(apart, "; ")
 		d.since = seen.state.primary().Created
 		d.explain(ctx, seen.state, seen.newest)
-		return Failed("%s", d.outcome.text(d.image.Version, labelled(seen.history, seen.running.Image)))
+		return Failed("%s", d.outcome.text(what, labelled(seen.history, seen.running.Image)))
 	}
 	d.outcome.Result = Serves
 	switch {
