@@ -53,6 +53,7 @@ var images = map[string]string{
 	"v9.0.0": "crashes",
 	"v9.1.0": "sick",
 	"v9.2.0": "works", // and is killed by a test
+	"v9.4.0": "hungry",
 }
 
 // world is the environment that all tests share.

@@ -96,6 +96,18 @@ func TestAServiceWaitsAtZeroForItsFirstRelease(t *testing.T) {
 	}
 }
 
+func TestThePageIsAReleaseToo(t *testing.T) {
+	for env, s := range environments() {
+		parameter := s.at(t, "aws_ssm_parameter", "frontend/release")
+		if want := fmt.Sprintf("/shop/%s/web/release", env); parameter["name"] != want {
+			t.Errorf("parameter %v, want %s", parameter["name"], want)
+		}
+		if diff := cmp.Diff(map[string]any{"ignore_changes": []any{"insecure_value", "description"}}, parameter["lifecycle"]); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", pathOf(parameter), diff)
+		}
+	}
+}
+
 func TestContainersGetTheVariablesOfTheirLinks(t *testing.T) {
 	s := platform["dev"]
 	database := s.at(t, "aws_db_instance", "databases/shop/instance")

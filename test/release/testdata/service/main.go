@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -24,6 +25,8 @@ func main() {
 	case "crashes":
 		fmt.Println("cannot start: no price list")
 		os.Exit(3)
+	case "hungry":
+		eat()
 	case "slow":
 		time.Sleep(10 * time.Second)
 	}
@@ -36,4 +39,12 @@ func main() {
 	fmt.Println("version", version, "listens on", port)
 	fmt.Println(http.ListenAndServe(":"+port, nil))
 	os.Exit(1)
+}
+
+// eat takes memory until there is none.
+func eat() {
+	for all := [][]byte{}; ; {
+		all = append(all, bytes.Repeat([]byte{1}, 16<<20))
+		fmt.Println("needs", len(all)*16, "MiB")
+	}
 }
