@@ -145,6 +145,8 @@ func (d *deployer) leave(ctx context.Context, seen state, running revision) erro
 
 // fail tells why a version does not serve, and leaves what does.
 func (d *deployer) fail(ctx context.Context, seen state, r revision, v verdict) error {
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	d.outcome.Result, d.outcome.Message = v.Result, v.Reason
 	d.explain(ctx, seen, r)
 	now, err := d.restore(ctx, seen, v)
@@ -250,7 +252,7 @@ func (d *deployer) claim(ctx context.Context, number int64, r revision) error {
 	if err != nil {
 		return err
 	}
-	if now := last(history); now.Number != number && now.Value != d.image.Reference {
+	if now := last(history); now.Number > number && now.Value != d.image.Reference {
 		return errors.Join(
 			Refused("somebody else releases %s: %s wrote %s into the ledger meanwhile", d.service, person(now.By), now.name()),
 			d.withdraw(ctx, r))
@@ -310,7 +312,8 @@ func (d *deployer) follow(ctx context.Context, id string, r revision) error {
 	return Failed("%s: %s does not serve: %s; the ledger is left to whoever did that", d.service, d.image.Version, v.Reason)
 }
 
-// patience is how often ECS is looked at until it begins to go back from a deployment that failed.
+// patience is how often ECS is looked at until it begins to go back from a deployment that failed, or lists one that was just
+// started.
 const patience = 12
 
 // crashes is how many tasks may end after a deployment was complete, before as many as are wanted run at one time.
@@ -324,7 +327,7 @@ func (d *deployer) watch(ctx context.Context, id string, r revision) (verdict, s
 			said = text
 		}
 	}
-	why, broken, short, ended := "", 0, 0, 0
+	why, known, broken, short, ended := "", false, 0, 0, 0
 	for n := 0; ; n++ {
 		seen, err := d.look(ctx)
 		if ctx.Err() != nil {
@@ -339,7 +342,15 @@ func (d *deployer) watch(ctx context.Context, id string, r revision) (verdict, s
 			continue
 		}
 		v := judge(seen, id, r.ARN, d.before)
-		if own, listed := seen.deployment(id); listed && !own.Created.IsZero() {
+		own, listed := seen.deployment(id)
+		known = known || listed
+		if !known && v.Result != Deleted && n < patience {
+			// ECS may tell for some seconds what was before. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+			tell("ECS does not list the deployment yet")
+			d.pause(ctx, n)
+			continue
+		}
+		if listed && !own.Created.IsZero() {
 			d.since = own.Created
 		}
 		if v.Adopt != "" {
@@ -350,7 +361,6 @@ func (d *deployer) watch(ctx context.Context, id string, r revision) (verdict, s
 				v.Final = true
 			}
 		}
-		own, _ := seen.deployment(id)
 		if own.Rollout == failedRollout {
 			why = firstOf(own.Reason, why)
 		}
@@ -402,6 +412,8 @@ func (d *deployer) collect(ctx context.Context, r revision) {
 
 // confirm makes the ledger say what serves, if two releases crossed each other, and drops what was tried in vain before.
 func (d *deployer) confirm(ctx context.Context, seen state, r revision) error {
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	history, err := again(ctx, d, "read the ledger", d.world.history)
 	if err != nil {
 		return err
@@ -479,8 +491,8 @@ func (d *deployer) restore(ctx context.Context, seen state, v verdict) (now Entr
 	}
 	now = labelled(history, running.Image)
 	d.outcome.Now = now.name()
-	// Whoever wrote meanwhile has another release under way, and answers for it.
-	if current := last(history); current.Value == d.image.Reference && running.Image != d.image.Reference {
+	// Whatever was written meanwhile: this is the truth. Another release that has not reached the service yet sees it and refuses.
+	if last(history).Value != running.Image {
 		label := Label{
 			Version: now.Version, Commit: now.Commit, RolledBack: d.image.Reference,
 			Note: fmt.Sprintf("%s was rolled back: %s", d.image.Version, v.Reason),
@@ -550,6 +562,12 @@ func (d *deployer) put(ctx context.Context, r revision) error {
 		err = Failed("%s: what it ran before does not work either: %s", d.service, v.Reason)
 	}
 	return err
+}
+
+// finishing is a context for what is left to do when the verdict is there: an interrupt does not leave it half done.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	const most = 3 * time.Minute
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), most, fmt.Errorf("waited for %s more", most))
 }
 
 // again does a step until AWS answers: what passes by itself is waited for as long as the release may take.

@@ -422,6 +422,23 @@ func TestWhatServesIsInTheLedgerInTheEnd(t *testing.T) {
 	m.agrees(t, image("b"))
 }
 
+func TestWhatRunsIsInTheLedgerInTheEnd(t *testing.T) {
+	m := newModel("a")
+	m.behaves[image("b")] = crashing
+	m.onLook = map[int]func(){4: func() { m.append(image("c"), Label{Version: "vc"}) }}
+	wants(t, m.release("b").run(t.Context()), ExitFailed, "ECS rolled it back: va runs")
+	m.agrees(t, image("a"))
+}
+
+func TestAnInterruptAfterTheVerdictLeavesNothingHalfDone(t *testing.T) {
+	m := newModel("a")
+	m.behaves[image("b")] = crashing
+	ctx, interrupt := context.WithCancel(t.Context())
+	m.between = map[string]func(){"alarming": interrupt}
+	wants(t, m.release("b").run(ctx), ExitFailed, "ECS rolled it back: va runs")
+	m.agrees(t, image("a"))
+}
+
 func TestAServiceThatIsDeletedMeanwhile(t *testing.T) {
 	m := newModel("a")
 	m.onLook = map[int]func(){4: func() { m.service.Status = "DRAINING" }}

@@ -28,6 +28,11 @@ func Refused(format string, args ...any) error {
 	return exitError{fmt.Errorf(format, args...), ExitRefused}
 }
 
+// result is what an error means for a release that came to none.
+func result(err error) Result {
+	return map[int]Result{ExitServes: Serves, ExitFailed: Broken, ExitRefused: NotBegun, ExitUnfinished: Waiting}[ExitCode(err)]
+}
+
 // Failed is an error for a version that does not serve.
 func Failed(format string, args ...any) error {
 	return exitError{fmt.Errorf(format, args...), ExitFailed}

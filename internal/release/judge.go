@@ -102,6 +102,8 @@ const (
 	Superseded Result = "superseded"
 	// Deleted: the service is gone.
 	Deleted Result = "deleted"
+	// NotBegun: it was refused.
+	NotBegun Result = "refused"
 	// Waiting: nothing is decided yet.
 	Waiting Result = "waiting"
 )

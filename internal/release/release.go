@@ -89,8 +89,9 @@ func (r Releaser) repository(t *operate.Target, service string) repository {
 }
 
 // Deploy releases a version and waits for the verdict: the error is nil only if it serves.
-func (r Releaser) Deploy(ctx context.Context, environment, name, version string) (*Outcome, error) {
-	outcome := &Outcome{Environment: environment, Service: name, Version: version}
+func (r Releaser) Deploy(ctx context.Context, environment, name, version string) (outcome *Outcome, err error) {
+	outcome = &Outcome{Environment: environment, Service: name, Version: version}
+	defer outcome.complete(&err)
 	t, s, err := r.open(ctx, environment, name)
 	if err != nil {
 		return outcome, err
@@ -118,8 +119,9 @@ func (r Releaser) Deploy(ctx context.Context, environment, name, version string)
 }
 
 // Rollback releases an earlier version: the one of the name, or the newest that was not rolled back itself.
-func (r Releaser) Rollback(ctx context.Context, environment, name, version string) (*Outcome, error) {
-	outcome := &Outcome{Environment: environment, Service: name, Version: version}
+func (r Releaser) Rollback(ctx context.Context, environment, name, version string) (outcome *Outcome, err error) {
+	outcome = &Outcome{Environment: environment, Service: name, Version: version}
+	defer outcome.complete(&err)
 	t, s, err := r.open(ctx, environment, name)
 	if err != nil {
 		return outcome, err

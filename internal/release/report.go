@@ -38,6 +38,16 @@ type Outcome struct {
 	Events []string `json:"events,omitempty"`
 }
 
+// complete gives a release that ended early its result and reason.
+func (o *Outcome) complete(err *error) {
+	if o.Result == "" {
+		o.Result = result(*err)
+	}
+	if o.Message == "" && *err != nil {
+		o.Message = (*err).Error()
+	}
+}
+
 // explain gathers why a deployment failed. What cannot be found out is left out: the verdict stands without it.
 func (d *deployer) explain(ctx context.Context, seen state, r revision) {
 	d.collect(ctx, r)
