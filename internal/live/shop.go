@@ -119,7 +119,7 @@ func (s *Shop) revision(ctx context.Context) string {
 	git("add", "--all")
 	tree := git("write-tree")
 	switch tree {
-	case "": // not a checkout: an archive of one
+	case "": // not a checkout but an archive of one: nobody knows whether it changed
 		return fmt.Sprintf("%x", sha256.Sum256([]byte(time.Now().String())))[:40]
 	case git("rev-parse", "HEAD^{tree}"):
 		return git("rev-parse", "HEAD")
