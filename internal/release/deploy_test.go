@@ -162,7 +162,7 @@ func TestAFirstReleaseThatFailsWaitsAgain(t *testing.T) {
 			m := waitingModel(true)
 			m.behaves[image("b")], m.noRollback = crashing, noRollback
 			m.behaves[repositoryAddress+":unreleased"] = crashing
-			wants(t, m.release("b").run(t.Context()), ExitFailed, "orders: vb does not serve")
+			wants(t, m.release("b").run(t.Context()), ExitFailed, "orders: vb does not serve", "it waits for its first release again")
 			m.agrees(t, repositoryAddress+":unreleased")
 			if m.service.Desired != 0 || !m.suspended {
 				t.Errorf("%d tasks are wanted, autoscaling suspended: %t", m.service.Desired, m.suspended)

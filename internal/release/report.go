@@ -125,9 +125,12 @@ const mostTasks = 5
 func (o *Outcome) text(version string, now Entry) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s does not serve: %s", o.Service, version, o.Message)
-	if o.Result == RolledBack {
+	switch {
+	case placeholder(now.Value):
+		b.WriteString("\nit waits for its first release again")
+	case o.Result == RolledBack:
 		fmt.Fprintf(&b, "\nECS rolled it back: %s runs", now.name())
-	} else if o.Now != "" {
+	case o.Now != "":
 		fmt.Fprintf(&b, "\nit was put back: %s", now.name())
 	}
 	list := func(title string, lines []string) {

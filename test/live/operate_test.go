@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -644,10 +645,73 @@ func TestWakeSaysWhatDoesNotRun(t *testing.T) {
 		"waited for 2s\nservice orders: 0 running, not 2 to 5: (service orders) is unable to consistently start tasks", "dev is not awake")
 }
 
+func TestWakeLeavesOutWhatWaitsForItsFirstRelease(t *testing.T) {
+	p := newPlatform(t, "unreleased")
+	client, _ := p.sleeper(t, "orders", "search")
+	_, err := client.UpdateService(t.Context(), &ecs.UpdateServiceInput{
+		Cluster: aws.String("unreleased-dev"), Service: aws.String("search"), DesiredCount: aws.Int32(0),
+	})
+	must(t, err)
+	_, err = scaling.NewFromConfig(p.aws).RegisterScalableTarget(t.Context(), &scaling.RegisterScalableTargetInput{
+		ServiceNamespace: scalingtypes.ServiceNamespaceEcs, ScalableDimension: scalingtypes.ScalableDimensionECSServiceDesiredCount,
+		ResourceId: aws.String("service/unreleased-dev/search"), MinCapacity: aws.Int32(0), MaxCapacity: aws.Int32(0),
+		SuspendedState: &scalingtypes.SuspendedState{ScheduledScalingSuspended: aws.Bool(true)},
+	})
+	must(t, err)
+	must(t, p.operator().Wake(p.ctx, "dev"))
+	p.printed(t, "service search: it waits for its first release", "service orders: 2 to 5 tasks", "dev is awake")
+	seen, err := client.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: aws.String("unreleased-dev"), Services: []string{"search"}})
+	must(t, err)
+	if n := seen.Services[0].DesiredCount; n != 0 {
+		t.Errorf("%d tasks of search are wanted, want none", n)
+	}
+}
+
 func TestEnvironmentsWithoutSleepingHoursStayAwake(t *testing.T) {
 	p := newPlatform(t, "insomnia")
 	for _, command := range []func(context.Context, string) error{p.operator().Wake, p.operator().Sleep} {
 		mustSay(t, command(p.ctx, "dev"), "environment dev has no sleeping hours")
+	}
+}
+
+// --- logs and exec
+
+func TestLogsPrintsEachLineOnceAndFollows(t *testing.T) {
+	p := newPlatform(t, "logs")
+	mustSay(t, p.operator().Logs(p.ctx, "dev", "no-such", time.Hour, false, p.out), `there is no service "no-such"`)
+	client := cloudwatchlogs.NewFromConfig(p.aws)
+	group, stream := aws.String("/ecs/orders"), aws.String("ecs/orders/0123456789abcdef")
+	mustSay(t, p.operator().Logs(p.ctx, "dev", "orders", time.Hour, false, p.out), "there is no log group /ecs/orders")
+	_, err := client.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group})
+	must(t, err)
+	_, err = client.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: stream})
+	must(t, err)
+	say := func(line string, ago time.Duration) {
+		_, err := client.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{
+			LogGroupName: group, LogStreamName: stream,
+			LogEvents: []logtypes.InputLogEvent{{Message: &line, Timestamp: aws.Int64(time.Now().Add(-ago).UnixMilli())}},
+		})
+		must(t, err)
+	}
+	say("long ago", 2*time.Hour)
+	say("just now", time.Second)
+	must(t, p.operator().Logs(p.ctx, "dev", "orders", time.Hour, false, p.out))
+	p.printed(t, " 01234567 | just now\n")
+	if strings.Contains(p.out.String(), "long ago") {
+		t.Errorf("a line of two hours ago is printed:\n%s", p.out)
+	}
+
+	ctx, interrupt := context.WithCancel(p.ctx)
+	done, result := begun(func() error { return p.operator().Logs(ctx, "dev", "orders", time.Minute, true, p.out) })
+	say("and then", 0)
+	if !p.out.await("| and then\n", done) {
+		t.Fatalf("it does not follow:\n%s", p.out)
+	}
+	interrupt()
+	<-done
+	must(t, *result)
+	if n := strings.Count(p.out.String(), "just now"); n != 2 { // once by each command
+		t.Errorf("a line is printed %d times by two commands:\n%s", n, p.out)
 	}
 }
 
@@ -687,14 +751,6 @@ func TestDeployCommandOperates(t *testing.T) {
 	_, err := sqs.NewFromConfig(p.aws, func(o *sqs.Options) { o.Region = environment.Region }).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name})
 	must(t, err)
 
-	command := filepath.Join(t.TempDir(), "deploy")
-	build := exec.Command("go", "build", "-o", command, "./cmd/deploy")
-	build.Dir = root
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
-	w, err := operateWorld()
-	must(t, err)
 	for _, test := range []struct {
 		args []string
 		code int
@@ -705,12 +761,85 @@ func TestDeployCommandOperates(t *testing.T) {
 		{[]string{"wake", "no-such"}, 3, `deploy: there is no environment "no-such": name one of ` + environment.Name},
 		{[]string{"run", environment.Name}, 2, "deploy: run: name a task"},
 	} {
-		run := exec.CommandContext(t.Context(), command, test.args...)
-		run.Env = w.emulator.Environ(stacks.All.Shared.AccountID, stacks.All.Shared.Region)
-		output, _ := run.CombinedOutput()
-		if code := run.ProcessState.ExitCode(); code != test.code || !strings.Contains(string(output), test.says) {
+		if code, output := command(t, nil, test.args...); code != test.code || !strings.Contains(output, test.says) {
 			t.Errorf("%q: exit code %d, want %d, and %q in\n%s", test.args, code, test.code, test.says, output)
 		}
+	}
+}
+
+// command runs the built command, led to the emulator by nothing but environment variables.
+func command(t *testing.T, env []string, args ...string) (code int, output string) {
+	t.Helper()
+	program, err := program()
+	must(t, err)
+	w, err := operateWorld()
+	must(t, err)
+	run := exec.CommandContext(t.Context(), program, args...)
+	run.Env = append(w.emulator.Environ(stacks.All.Shared.AccountID, stacks.All.Shared.Region), env...)
+	text, _ := run.CombinedOutput()
+	return run.ProcessState.ExitCode(), string(text)
+}
+
+var program = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(scratch, "deploy")
+	build := exec.Command("go", "build", "-o", program, "./cmd/deploy")
+	build.Dir = root
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, output)
+	}
+	return program, nil
+})
+
+// The AWS CLI is a stand-in that tells what it was started with.
+func TestExecStartsTheAWSCLIInATaskThatRuns(t *testing.T) {
+	p := newPlatform(t, stacks.All.Platform.Name)
+	environment := stacks.All.Environments[0]
+	if code, output := command(t, []string{"PATH=" + t.TempDir()}, "exec", environment.Name, "orders"); code != 3 ||
+		!strings.Contains(output, "is not on PATH; ECS Exec needs it: install ") {
+		t.Errorf("without the CLI: exit code %d, and %s", code, output)
+	}
+	tools := t.TempDir()
+	seen := filepath.Join(tools, "seen")
+	for name, script := range map[string]string{
+		"session-manager-plugin": "",
+		"aws":                    fmt.Sprintf(`printf '%%s|' "$@" "$AWS_ACCESS_KEY_ID" > %s; exit 7`, seen),
+	} {
+		must(t, os.WriteFile(filepath.Join(tools, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+	}
+	path := []string{"PATH=" + tools + ":/usr/bin:/bin"}
+	p.aws.Credentials = credentials.NewStaticCredentialsProvider(environment.AccountID, "unused", "")
+	client := ecs.NewFromConfig(p.aws, func(o *ecs.Options) { o.Region = environment.Region })
+	cluster := stacks.All.Platform.Name + "-" + environment.Name
+	_, err := client.CreateCluster(t.Context(), &ecs.CreateClusterInput{ClusterName: &cluster})
+	must(t, err)
+	if code, output := command(t, path, "exec", environment.Name, "orders"); code != 3 || !strings.Contains(output, "no task of orders runs") {
+		t.Errorf("without a task: exit code %d, and %s", code, output)
+	}
+	family := cluster + "-orders"
+	_, err = client.RegisterTaskDefinition(t.Context(), &ecs.RegisterTaskDefinitionInput{
+		Family:               &family,
+		ContainerDefinitions: []ecstypes.ContainerDefinition{{Name: aws.String("orders"), Image: aws.String("example/app"), Memory: aws.Int32(128)}},
+	})
+	must(t, err)
+	started, err := client.RunTask(t.Context(), &ecs.RunTaskInput{Cluster: &cluster, TaskDefinition: &family})
+	must(t, err)
+	task := *started.Tasks[0].TaskArn
+
+	if code, output := command(t, path, "exec", environment.Name, "orders", "--", "/app", "-say", "two words"); code != 7 {
+		t.Errorf("exit code %d, want the CLI's: %s", code, output)
+	}
+	text, err := os.ReadFile(seen)
+	must(t, err)
+	words := strings.Split(strings.TrimSuffix(string(text), "|"), "|")
+	want := []string{
+		"ecs", "execute-command", "--region", environment.Region, "--cluster", cluster, "--task", task[strings.LastIndexByte(task, '/')+1:],
+		"--container", "orders", "--interactive", "--command", "/app -say 'two words'",
+	}
+	if !slices.Equal(words[:len(words)-1], want) {
+		t.Errorf("the CLI got %q, want %q", words, want)
+	}
+	if key := words[len(words)-1]; key == stacks.All.Shared.AccountID {
+		t.Error("the CLI has the credentials of who is logged in and not those of the environment")
 	}
 }
 
