@@ -2,7 +2,6 @@ package release_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -24,23 +23,22 @@ import (
 // flaky is AWS on a bad day.
 type flaky struct {
 	*httptest.Server
-	refused, dropped atomic.Int32
+	calls, refused, dropped atomic.Int32
 }
 
-// newFlaky passes requests on to AWS, but throttles a third and loses every twelfth.
+// newFlaky passes requests on to AWS, but throttles every third and loses the connection of every twelfth: at most two in a row,
+// which is what the SDK bears where a call is made once.
 func newFlaky(t *testing.T, to string) *flaky {
 	target, err := url.Parse(to)
 	must(t, err)
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	f := &flaky{}
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch n := rand.IntN(12); {
-		case n < 4:
+		switch n := f.calls.Add(1); {
+		case n%3 == 1:
 			f.refused.Add(1)
-			w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = w.Write([]byte(`{"__type":"ThrottlingException","message":"Rate exceeded"}`))
-		case n == 4:
+			throttle(w, r.Header.Get("Content-Type"))
+		case n%12 == 5:
 			f.dropped.Add(1)
 			panic(http.ErrAbortHandler)
 		default:
@@ -49,6 +47,18 @@ func newFlaky(t *testing.T, to string) *flaky {
 	}))
 	t.Cleanup(f.Close)
 	return f
+}
+
+// throttle refuses a request in the words of its protocol.
+func throttle(w http.ResponseWriter, protocol string) {
+	body := `{"__type":"ThrottlingException","message":"Rate exceeded"}`
+	if strings.Contains(protocol, "form-urlencoded") {
+		protocol = "text/xml"
+		body = "<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
+	}
+	w.Header().Set("Content-Type", protocol)
+	w.WriteHeader(http.StatusBadRequest)
+	_, _ = w.Write([]byte(body))
 }
 
 // hollow pushes the manifest of v9.3.0 without what it names.
