@@ -32,7 +32,7 @@ func TestWhatIsNotCommittedHasAVersionOfItsOwn(t *testing.T) {
 		}
 		return found
 	}
-	if revision() == revision() {
+	if before := revision(); before == revision() {
 		t.Error("without a repository nobody knows whether anything changed")
 	}
 	write("first")
