@@ -38,7 +38,7 @@ const usage = `usage: deploy.sh deploy ENV SERVICE VERSION        release a vers
 VERSION is vX.Y.Z, commit-<hash> with 7 digits or more, or latest. SERVICE is also web, the page.
 Flags come right after the command:
 
-  -timeout D      how long to wait, 1h if not given; what was started goes on
+  -timeout D      how long to wait, 1h if not given; what was started goes on. Not for exec and logs -follow
   -json           deploy, rollback, status, history, verify: one JSON document on stdout, the steps on stderr
   -force          deploy, rollback: replace a deployment that is under way
   -committed T    deploy: when the commit was made, as 2026-01-31T12:00:00Z; else the image's label says it
@@ -69,8 +69,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "deploy: %v\n%s\n", err, usage)
 		return misuse
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("waited for %s", c.timeout))
-	defer cancel()
+	if !c.follow {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("waited for %s", c.timeout))
+		defer cancel()
+	}
 	steps := stdout
 	if c.json || c.prints() {
 		steps = stderr

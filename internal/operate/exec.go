@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -44,7 +45,11 @@ func (o Operator) Exec(ctx context.Context, environment, service string, command
 		command = []string{shell}
 	}
 	t.Say("%s: %s in task %s", service, strings.Join(command, " "), task)
-	cmd := exec.CommandContext(ctx, "aws", "ecs", "execute-command", "--region", t.Region, "--cluster", t.Prefix, "--task", task,
+	// An interrupt is for the command in the task: the terminal sends it to the CLI too.
+	ignored := make(chan os.Signal, 1)
+	signal.Notify(ignored, os.Interrupt)
+	defer signal.Stop(ignored)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "aws", "ecs", "execute-command", "--region", t.Region, "--cluster", t.Prefix, "--task", task,
 		"--container", service, "--interactive", "--command", quoted(command))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+credentials.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+credentials.SecretAccessKey,

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +75,10 @@ func (o Operator) Enter(ctx context.Context, name string) (*Target, error) {
 
 // enter goes to the account of an environment: by the role that Terraform takes, unless it is logged in there already.
 func (o Operator) enter(ctx context.Context, e stacks.Environment) (*Target, error) {
-	cfg, err := sdk.Load(ctx, e.Region, o.AWS...)
+	// More tries than by default, and the slower the more AWS throttles.
+	cfg, err := sdk.Load(ctx, e.Region, slices.Concat([]func(*config.LoadOptions) error{
+		config.WithRetryMode(aws.RetryModeAdaptive), config.WithRetryMaxAttempts(6),
+	}, o.AWS)...)
 	if err != nil {
 		return nil, refused("the AWS settings of this shell: %w", err)
 	}

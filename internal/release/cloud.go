@@ -41,24 +41,12 @@ type cloud struct {
 	logs       *cloudwatchlogs.Client
 }
 
-// patient makes the SDK try again more often than by default, and more slowly the more AWS throttles.
-func patient(cfg aws.Config) aws.Config {
-	cfg = cfg.Copy()
-	cfg.Retryer = func() aws.Retryer {
-		return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-			o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) { s.MaxAttempts = 6 })
-		})
-	}
-	return cfg
-}
-
 func openCloud(t *operate.Target, s stacks.Service) *cloud {
-	cfg := patient(t.AWS)
 	return &cloud{
-		ledger: ledger{fmt.Sprintf("/%s/%s/%s/image", t.Platform, t.Name, s.Name), ssm.NewFromConfig(cfg)},
+		ledger: ledger{fmt.Sprintf("/%s/%s/%s/image", t.Platform, t.Name, s.Name), ssm.NewFromConfig(t.AWS)},
 		target: t, service: s,
-		ecs: ecs.NewFromConfig(cfg), scaling: scaling.NewFromConfig(cfg),
-		cloudwatch: cloudwatch.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
+		ecs: ecs.NewFromConfig(t.AWS), scaling: scaling.NewFromConfig(t.AWS),
+		cloudwatch: cloudwatch.NewFromConfig(t.AWS), logs: cloudwatchlogs.NewFromConfig(t.AWS),
 	}
 }
 

@@ -36,6 +36,8 @@ type deployer struct {
 	before         string
 	// first says that the service had waited for its first release.
 	first, scales bool
+	// standing says that the version was deployed before this began: it is not taken back.
+	standing bool
 	// ended are the tasks that were seen to stop, which ECS forgets after a while.
 	ended []Task
 }
@@ -91,6 +93,7 @@ func (d *deployer) attempt(ctx context.Context) error {
 			d.say("%s: %s is being deployed already: following that", d.service, d.image.Version)
 		} else {
 			d.say("%s: %s is what it runs already", d.service, d.image.Version)
+			d.standing = true
 		}
 		return d.follow(ctx, primary.ID, running)
 	}
@@ -149,6 +152,9 @@ func (d *deployer) fail(ctx context.Context, seen state, r revision, v verdict) 
 	defer cancel()
 	d.outcome.Result, d.outcome.Message = v.Result, v.Reason
 	d.explain(ctx, seen, r)
+	if d.standing {
+		return Failed("%s", d.outcome.text(d.image.Version, last(d.history)))
+	}
 	now, err := d.restore(ctx, seen, v)
 	return errors.Join(Failed("%s", d.outcome.text(d.image.Version, now)), err)
 }

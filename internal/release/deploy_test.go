@@ -401,6 +401,34 @@ func TestOfTwoReleasesAtOnceOneIsRefused(t *testing.T) {
 	}
 }
 
+func TestOfTwoReleasesThatCrossTheOneThatServesIsInTheLedger(t *testing.T) {
+	m := newModel("a")
+	m.between = map[string]func(){"update": m.other("c")}
+	wants(t, m.release("b").run(t.Context()), ExitServes)
+	m.agrees(t, image("b"))
+}
+
+func TestAVersionThatRanBeforeIsNotTakenBack(t *testing.T) {
+	m := newModel("a")
+	m.append(image("b"), Label{Version: "vb"})
+	m.start(m.add(image("b")), nil, false)
+	for range 10 {
+		m.advance()
+	}
+	m.service.Running, m.service.Deployments[0].Running = 0, 0
+	m.onLook = map[int]func(){}
+	for look := 3; look < 20; look++ {
+		m.onLook[look] = func() {
+			m.tasks = map[string][]Task{image("b"): append(m.tasks[image("b")], Task{ID: fmt.Sprint("task-", look)})}
+		}
+	}
+	wants(t, m.release("b").run(t.Context()), ExitFailed, "its tasks do not stay")
+	m.agrees(t, image("b"))
+	if len(m.done) > 0 {
+		t.Errorf("did %q", m.done)
+	}
+}
+
 func TestAReleaseThatIsReplacedSaysSo(t *testing.T) {
 	m := newModel("a")
 	m.onLook = map[int]func(){4: m.other("c")}

@@ -83,7 +83,7 @@ func (r Releaser) open(ctx context.Context, environment, name string) (*operate.
 func (r Releaser) repository(t *operate.Target, service string) repository {
 	shared := r.Config.Shared
 	return repository{
-		ecr: ecr.NewFromConfig(patient(t.Shared)), account: shared.AccountID, name: registry.Name(t.Platform, service),
+		ecr: ecr.NewFromConfig(t.Shared), account: shared.AccountID, name: registry.Name(t.Platform, service),
 		address: registry.URL(shared.AccountID, shared.Region, t.Platform) + "/" + service,
 	}
 }
@@ -250,7 +250,7 @@ func (r Releaser) site(ctx context.Context, t *operate.Target, outcome *Outcome,
 }
 
 func (r Releaser) openSite(t *operate.Target) *Site {
-	return NewSite(patient(t.AWS), t.Platform, t.Name, t.AccountID, t.Say)
+	return NewSite(t.AWS, t.Platform, t.Name, t.AccountID, t.Say)
 }
 
 // History is what was released of a service, newest first.

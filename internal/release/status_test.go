@@ -207,6 +207,18 @@ func TestVerify(t *testing.T) {
 	wants(t, m.release("a").verify(t.Context(), orders), ExitFailed, "AccessDenied")
 }
 
+// A release that is on its way from the ledger to the service is no disagreement.
+func TestVerifyWaitsForAReleaseOnItsWay(t *testing.T) {
+	m := newModel("a")
+	m.append(image("b"), Label{Version: "vb"})
+	m.onLook = map[int]func(){4: func() { m.start(m.add(image("b")), nil, false) }}
+	r := m.release("a")
+	wants(t, r.verify(t.Context(), stacks.Service{Name: "orders", Kind: service.Web}), ExitServes)
+	if r.outcome.Version != "vb" || r.outcome.Result != Serves {
+		t.Errorf("outcome %+v", r.outcome)
+	}
+}
+
 // changed is a service to which Terraform gives a new shape, with the image of the ledger.
 func changed(m *model, behaves behaviour) *model {
 	r := m.add(image("a"))
