@@ -31,9 +31,9 @@ type deployer struct {
 
 	outcome *Outcome
 	history []Entry
-	// started is when this began, since when what is followed did, and before the revision that ran until then.
+	// started is when this began, and since when what is followed did. before is the revision that ran until this began one.
 	started, since time.Time
-	before         string
+	before         revision
 	// first says that the service had waited for its first release.
 	first, scales bool
 	// standing says that the version was deployed before this began: it is not taken back.
@@ -97,7 +97,7 @@ func (d *deployer) attempt(ctx context.Context) error {
 		}
 		return d.follow(ctx, primary.ID, running)
 	}
-	d.before = running.ARN
+	d.before = running
 	return d.begin(ctx, seen)
 }
 
@@ -148,15 +148,24 @@ func (d *deployer) leave(ctx context.Context, seen state, running revision) erro
 
 // fail tells why a version does not serve, and leaves what does.
 func (d *deployer) fail(ctx context.Context, seen state, r revision, v verdict) error {
-	ctx, cancel := finishing(ctx)
+	rest, cancel := finishing(ctx)
 	defer cancel()
 	d.outcome.Result, d.outcome.Message = v.Result, v.Reason
-	d.explain(ctx, seen, r)
+	d.explain(rest, seen, r)
 	if d.standing {
 		return Failed("%s", d.outcome.text(d.image.Version, last(d.history)))
 	}
-	now, err := d.restore(ctx, seen, v)
-	return errors.Join(Failed("%s", d.outcome.text(d.image.Version, now)), err)
+	running, id, err := d.restore(rest, seen, v)
+	var now Entry
+	if err == nil {
+		now, err = d.settle(rest, running, fmt.Sprintf("%s was rolled back: %s", d.image.Version, v.Reason))
+		d.outcome.Now = now.name()
+	}
+	failed := Failed("%s", d.outcome.text(d.image.Version, now))
+	if err == nil && id != "" {
+		err = d.await(ctx, id, running)
+	}
+	return errors.Join(failed, err)
 }
 
 // replace gives a Job or a Task its image: whatever starts it takes the newest revision.
@@ -165,12 +174,15 @@ func (d *deployer) replace(ctx context.Context) error {
 	if d.history, err = again(ctx, d, "read the ledger", d.world.history); err != nil {
 		return err
 	}
+	if d.before, err = again(ctx, d, "read the task definition", d.newest); err != nil {
+		return err
+	}
 	if _, err := d.announce(ctx); err != nil {
 		return err
 	}
 	r, err := d.prepare(ctx)
 	if err != nil {
-		return err
+		return d.undo(ctx, err)
 	}
 	d.outcome.Revision, d.outcome.Result = tail(r.ARN), Serves
 	d.say("%s: %s is what starts from now on (%s)", d.service, d.image.Version, tail(r.ARN))
@@ -186,7 +198,7 @@ func (d *deployer) begin(ctx context.Context, seen state) error {
 	}
 	r, err := d.prepare(ctx)
 	if err != nil {
-		return d.undo(ctx, number, err)
+		return d.undo(ctx, err)
 	}
 	if err := d.claim(ctx, number, r); err != nil {
 		return err
@@ -199,28 +211,41 @@ func (d *deployer) begin(ctx context.Context, seen state) error {
 	anew := seen.primary().Revision == r.ARN
 	id, err := again(ctx, d, "start the deployment", func(ctx context.Context) (string, error) { return d.update(ctx, r, tasks, anew) })
 	if err != nil {
-		return d.undo(ctx, number, err)
+		return d.undo(ctx, err)
 	}
 	d.say("%s: deployment %s of %s", d.service, id, tail(r.ARN))
 	return d.follow(ctx, id, r)
 }
 
-// undo takes back what the ledger said before AWS refused a step. Where only the waiting ended, it is left for the next run.
-func (d *deployer) undo(ctx context.Context, number int64, why error) error {
-	before := last(d.history)
-	if ExitCode(why) == ExitUnfinished || before.Number == number {
+// undo makes the ledger say what runs when AWS refused a step. Where only the waiting ended, it is left for the next run.
+func (d *deployer) undo(ctx context.Context, why error) error {
+	if ExitCode(why) == ExitUnfinished {
 		return why
 	}
-	label := Label{
-		Version: before.Version, Commit: before.Commit, RolledBack: d.image.Reference,
-		Note: fmt.Sprintf("%s could not be deployed: %v", d.image.Version, why),
-	}
-	_, err := again(ctx, d, "write the ledger", func(ctx context.Context) (int64, error) { return d.write(ctx, before.Value, label) })
-	if err == nil {
-		err = d.tidyTo(ctx, before.Value)
-	}
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	d.outcome.Result = Broken
-	return errors.Join(fmt.Errorf("%s: %w\nthe ledger says %s again", d.service, why, before.name()), err)
+	now, err := d.settle(ctx, d.before, fmt.Sprintf("%s could not be deployed: %v", d.image.Version, why))
+	return errors.Join(fmt.Errorf("%s: %w\nthe ledger says %s", d.service, why, now.name()), err)
+}
+
+// settle makes ledger and newest revision those of what runs, whatever was written meanwhile: this is the truth. Another release
+// that has not reached the service yet sees it and refuses.
+func (d *deployer) settle(ctx context.Context, running revision, note string) (now Entry, err error) {
+	history, err := again(ctx, d, "read the ledger", d.world.history)
+	if err != nil {
+		return Entry{}, err
+	}
+	now = labelled(history, running.Image)
+	if last(history).Value != running.Image {
+		label := Label{Version: now.Version, Commit: now.Commit, RolledBack: d.image.Reference, Note: note}
+		_, err := again(ctx, d, "write the ledger", func(ctx context.Context) (int64, error) { return d.write(ctx, running.Image, label) })
+		if err != nil {
+			return now, err
+		}
+		d.say("%s: the ledger says %s again", d.service, now.name())
+	}
+	return now, d.tidy(ctx, running)
 }
 
 // announce writes the ledger ahead of everything else.
@@ -261,14 +286,14 @@ func (d *deployer) claim(ctx context.Context, number int64, r revision) error {
 	if now := last(history); now.Number > number && now.Value != d.image.Reference {
 		return errors.Join(
 			Refused("somebody else releases %s: %s wrote %s into the ledger meanwhile", d.service, person(now.By), now.name()),
-			d.withdraw(ctx, r))
+			d.forgo(ctx, r))
 	}
 	seen, err := again(ctx, d, "look at the service", d.look)
 	if err != nil {
 		return err
 	}
 	primary := seen.primary()
-	if !seen.deploys() || primary.Revision == r.ARN || primary.Revision == d.before || d.force {
+	if !seen.deploys() || primary.Revision == r.ARN || primary.Revision == d.before.ARN || d.force {
 		return nil
 	}
 	// The other one wrote first and started first. It is its image that the ledger has to say.
@@ -285,7 +310,15 @@ func (d *deployer) claim(ctx context.Context, number int64, r revision) error {
 			})
 		})
 	}
-	return errors.Join(d.busy(seen, other), err, d.withdraw(ctx, r))
+	return errors.Join(d.busy(seen, other), err, d.forgo(ctx, r))
+}
+
+// forgo withdraws the revision of a release that did not begin, unless it ran before: it may be what failed and was tried anew.
+func (d *deployer) forgo(ctx context.Context, r revision) error {
+	if r.ARN == d.before.ARN {
+		return nil
+	}
+	return d.withdraw(ctx, r)
 }
 
 // withdraw deregisters a revision that nothing runs, so that the newest is what runs.
@@ -347,7 +380,7 @@ func (d *deployer) watch(ctx context.Context, id string, r revision) (verdict, s
 			d.pause(ctx, n)
 			continue
 		}
-		v := judge(seen, id, r.ARN, d.before)
+		v := judge(seen, id, r.ARN, d.before.ARN)
 		own, listed := seen.deployment(id)
 		known = known || listed
 		if !known && v.Result != Deleted && n < patience {
@@ -464,105 +497,68 @@ func (d *deployer) tidy(ctx context.Context, running revision) error {
 	return nil
 }
 
-// tidyTo is tidy for an image whose revision is not known.
-func (d *deployer) tidyTo(ctx context.Context, image string) error {
-	all, err := again(ctx, d, "list the revisions", d.revisions)
-	if err != nil {
-		return err
+// restore finds the revision that the service runs after a release that failed. Where ECS did not go back by itself, it makes
+// it: to the image before, or, if there is none, to waiting for the first release. The id is that of a deployment to wait for.
+func (d *deployer) restore(ctx context.Context, seen state, v verdict) (running revision, id string, err error) {
+	running, err = again(ctx, d, "read what runs", func(ctx context.Context) (revision, error) { return d.revision(ctx, seen.primary().Revision) })
+	switch {
+	case err != nil:
+		return running, "", err
+	case v.Result == RolledBack && placeholder(running.Image):
+		return running, "", d.retire(ctx, running)
+	case v.Result == RolledBack:
+		return running, "", nil
 	}
-	if i := slices.IndexFunc(all, func(r revision) bool { return r.Image == image }); i >= 0 {
-		return d.tidy(ctx, all[i])
-	}
-	return nil
-}
-
-// restore makes ledger and task definition say what the service runs after a release that failed. Where ECS did not go back
-// by itself, it makes it.
-func (d *deployer) restore(ctx context.Context, seen state, v verdict) (now Entry, err error) {
 	history, err := again(ctx, d, "read the ledger", d.world.history)
 	if err != nil {
-		return Entry{}, err
+		return running, "", err
 	}
-	running, err := again(ctx, d, "read what runs", func(ctx context.Context) (revision, error) { return d.revision(ctx, seen.primary().Revision) })
-	if err != nil {
-		return Entry{}, err
-	}
-	if v.Result == Broken {
-		running, err = d.goBack(ctx, history, running)
-	} else if placeholder(running.Image) {
-		err = d.put(ctx, running)
-	}
-	if err != nil {
-		return Entry{}, err
-	}
-	now = labelled(history, running.Image)
-	d.outcome.Now = now.name()
-	// Whatever was written meanwhile: this is the truth. Another release that has not reached the service yet sees it and refuses.
-	if last(history).Value != running.Image {
-		label := Label{
-			Version: now.Version, Commit: now.Commit, RolledBack: d.image.Reference,
-			Note: fmt.Sprintf("%s was rolled back: %s", d.image.Version, v.Reason),
-		}
-		_, err := again(ctx, d, "write the ledger", func(ctx context.Context) (int64, error) { return d.write(ctx, running.Image, label) })
-		if err != nil {
-			return now, err
-		}
-		d.say("%s: the ledger says %s again", d.service, now.name())
-	}
-	return now, d.tidy(ctx, running)
-}
-
-// goBack puts the service back where ECS left it on a release that failed: to the image before, or, if there is none, to
-// waiting at zero for its first release.
-func (d *deployer) goBack(ctx context.Context, history []Entry, failed revision) (revision, error) {
 	target, known := previous(history)
 	if last(history).Value != d.image.Reference {
 		target, known = last(history), true
 	}
-	if !known || target.Value == failed.Image {
-		return failed, nil
+	if !known || target.Value == running.Image {
+		return running, "", nil
 	}
-	all, err := again(ctx, d, "list the revisions", d.revisions)
+	back, err := d.find(ctx, running, target.Value)
 	if err != nil {
-		return failed, err
-	}
-	i := slices.IndexFunc(all, func(r revision) bool { return r.Image == target.Value })
-	var back revision
-	if i >= 0 {
-		back = all[i]
-	} else {
-		back, err = again(ctx, d, "register a revision", func(ctx context.Context) (revision, error) {
-			return d.register(ctx, failed, target.Value)
-		})
-		if err != nil {
-			return failed, err
-		}
+		return running, "", err
 	}
 	d.say("%s: ECS did not go back by itself: back to %s (%s)", d.service, target.name(), tail(back.ARN))
-	return back, d.put(ctx, back)
+	if placeholder(back.Image) {
+		return back, "", d.retire(ctx, back)
+	}
+	id, err = again(ctx, d, "go back", func(ctx context.Context) (string, error) { return d.update(ctx, back, nil, false) })
+	return back, id, err
 }
 
-// put makes the service run a revision that ran before. One that stands for no image is wanted in no task.
-func (d *deployer) put(ctx context.Context, r revision) error {
-	var tasks *int
-	if placeholder(r.Image) {
-		tasks = new(int)
-		suspended, scales, err := d.scaling(ctx)
-		if err != nil {
-			return err
-		}
-		if scales && !suspended {
-			// First the bounds: autoscaling would start tasks of no image.
-			_, err := again(ctx, d, "suspend autoscaling", func(ctx context.Context) (struct{}, error) { return struct{}{}, d.rest(ctx) })
-			if err != nil {
-				return err
-			}
-		}
+// find is the newest revision of an image, or a copy of another with it.
+func (d *deployer) find(ctx context.Context, other revision, image string) (revision, error) {
+	all, err := again(ctx, d, "list the revisions", d.revisions)
+	if err != nil {
+		return revision{}, err
 	}
-	id, err := again(ctx, d, "go back", func(ctx context.Context) (string, error) { return d.update(ctx, r, tasks, false) })
-	if err != nil || tasks != nil {
-		return err // where no task is wanted there is nothing to wait for
+	if i := slices.IndexFunc(all, func(r revision) bool { return r.Image == image }); i >= 0 {
+		return all[i], nil
 	}
+	return again(ctx, d, "register a revision", func(ctx context.Context) (revision, error) { return d.register(ctx, other, image) })
+}
+
+// retire makes the service wait for its first release: on a revision that stands for no image, in no task. The bounds come
+// first, because autoscaling would start tasks.
+func (d *deployer) retire(ctx context.Context, r revision) error {
+	suspended, scales, err := d.scaling(ctx)
+	if err == nil && scales && !suspended {
+		_, err = again(ctx, d, "suspend autoscaling", func(ctx context.Context) (struct{}, error) { return struct{}{}, d.rest(ctx) })
+	}
+	if err == nil {
+		_, err = again(ctx, d, "go back", func(ctx context.Context) (string, error) { return d.update(ctx, r, new(int), false) })
+	}
+	return err
+}
+
+// await waits until what ran before runs again.
+func (d *deployer) await(ctx context.Context, id string, r revision) error {
 	v, _, err := d.watch(ctx, id, r)
 	if err == nil && v.Result != Serves {
 		err = Failed("%s: what it ran before does not work either: %s", d.service, v.Reason)

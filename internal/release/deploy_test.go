@@ -312,9 +312,26 @@ func TestAStepThatAWSRefusesIsTakenBack(t *testing.T) {
 	for _, operation := range []string{"register", "update"} {
 		m := newModel("a")
 		m.fails = map[string][]error{operation: {denied}}
-		wants(t, m.release("b").run(t.Context()), ExitFailed, "AccessDeniedException: no", "the ledger says va again")
+		wants(t, m.release("b").run(t.Context()), ExitFailed, "AccessDeniedException: no", "the ledger says va")
 		m.agrees(t, image("a"))
 	}
+}
+
+func TestAStepThatAWSRefusesAfterAKilledRunIsTakenBackToo(t *testing.T) {
+	m := newModel("a")
+	m.killAfter = 2
+	_ = m.release("b").run(t.Context())
+	m.killAfter = -1
+	m.fails = map[string][]error{"update": {errors.New("AccessDeniedException: no")}}
+	wants(t, m.release("b").run(t.Context()), ExitFailed, "AccessDeniedException: no", "the ledger says va")
+	m.agrees(t, image("a"))
+}
+
+func TestAJobsReleaseThatAWSRefusesIsTakenBack(t *testing.T) {
+	m := newModel("a")
+	m.fails = map[string][]error{"register": {errors.New("AccessDeniedException: no")}}
+	wants(t, m.release("b", func(d *deployer) { d.longRunning = false }).run(t.Context()), ExitFailed, "AccessDeniedException: no")
+	m.agrees(t, image("a"))
 }
 
 func TestLookingThatIsRefusedLeavesTheDeployment(t *testing.T) {

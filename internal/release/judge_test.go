@@ -96,7 +96,7 @@ func TestTheVerdictOnRecordedDeployments(t *testing.T) {
 			}
 			var said strings.Builder
 			d := &deployer{
-				world: p, service: "orders", environment: "dev", longRunning: true, outcome: &Outcome{}, before: r.Before,
+				world: p, service: "orders", environment: "dev", longRunning: true, outcome: &Outcome{}, before: revision{ARN: r.Before},
 				say: func(format string, args ...any) { fmt.Fprintf(&said, format+"\n", args...) },
 			}
 			d.choose(Image{Version: "vb", Reference: image("b")})

@@ -156,7 +156,7 @@ func (o *Outcome) text(version string, now Entry) string {
 func (d *deployer) report(ctx context.Context, serves bool) {
 	m := measures{
 		Serves: serves, Seconds: d.outcome.Seconds,
-		RolledBack: d.outcome.Result == RolledBack || d.outcome.Result == Broken || d.left != "",
+		RolledBack: d.outcome.Result == RolledBack || d.outcome.Now != "" || d.left != "",
 	}
 	if serves && !d.image.Committed.IsZero() && d.left == "" {
 		m.LeadSeconds = d.now().Sub(d.image.Committed).Seconds()
