@@ -154,32 +154,24 @@ func TestWhatDoesNotWorkIsRolledBack(t *testing.T) {
 	w.deploy(t, 0, []string{"deploy", "dev", name, "v1.0.0"})
 	for _, row := range []struct {
 		name, version string
-		// before is done before the deploy, and what it returns after it; during goes on until done is closed.
+		// before is done before the deploy, and what it returns after it.
 		before func(t *testing.T, w *world) (after func())
-		during func(t *testing.T, w *world, done <-chan struct{})
 		says   []string
 	}{
-		{"it crashes", "v9.0.0", nil, nil, []string{"cannot start: no price list", "exited with 3"}},
-		{"it is never well", "v9.1.0", nil, nil, []string{"failed container health checks"}},
-		{"it is killed over and over", "v9.2.0", nil, killer, []string{"exited with 137"}},
-		{"it has too little memory", "v9.4.0", nil, nil, []string{"OutOfMemoryError: Container killed due to memory usage", "exited with 137"}},
-		{"its image cannot be pulled", "v9.3.0", hollow, nil, []string{"CannotPullContainerError"}},
-		{"its secret is gone", "v2.0.0", demandSecret, nil, []string{"ResourceInitializationError", "no-such-secret"}},
+		{"it crashes", "v9.0.0", nil, []string{"cannot start: no price list", "exited with 3"}},
+		{"it is never well", "v9.1.0", nil, []string{"failed container health checks"}},
+		{"it is killed over and over", "v9.2.0", killed, []string{"exited with 137"}},
+		{"it has too little memory", "v9.4.0", nil, []string{"OutOfMemoryError: Container killed due to memory usage", "exited with 137"}},
+		{"its image cannot be pulled", "v9.3.0", hollow, []string{"CannotPullContainerError"}},
+		{"its secret is gone", "v2.0.0", demandSecret, []string{"ResourceInitializationError", "no-such-secret"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			after := func() {}
 			if row.before != nil {
 				after = row.before(t, w)
 			}
-			_, _, wait := w.start(t, nil, "deploy", "dev", name, row.version)
-			done := make(chan struct{})
-			if row.during != nil {
-				go row.during(t, w, done)
-			}
-			a := wait()
-			close(done)
+			w.deploy(t, 1, []string{"deploy", "dev", name, row.version}, append(row.says, row.version, "v1.0.0")...)
 			after()
-			a.expect(t, 1, append(row.says, row.version, "v1.0.0")...)
 			w.serves(t, "v1.0.0")
 			if note := aws.ToString(w.ledger(t)[0].Description); !strings.Contains(note, row.version) {
 				t.Errorf("the ledger does not say that %s was rolled back: %s", row.version, note)

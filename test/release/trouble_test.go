@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -77,18 +78,35 @@ func hollow(t *testing.T, w *world) func() {
 	return func() {}
 }
 
-// killer kills every container of v9.2.0, as a machine without memory would.
-func killer(t *testing.T, w *world, done <-chan struct{}) {
-	for {
-		select {
-		case <-done:
-			return
-		case <-time.After(200 * time.Millisecond):
+// killed kills every container of v9.2.0 until after the deploy, as a machine without memory would.
+func killed(t *testing.T, w *world) func() {
+	t.Helper()
+	digest := w.digest(t, "v9.2.0")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			tasks, _ := w.Tasks(ctx, name) // an error is that of the emulator's end, or is there the next time too
+			for _, task := range tasks {
+				if aws.ToString(task.Containers[0].ImageDigest) == digest {
+					w.kill(ctx, *task.TaskArn)
+				}
+			}
+			time.Sleep(100 * time.Millisecond)
 		}
-		ids, err := w.Emulator.Engine.Docker(t.Context(), "ps", "--quiet", "--filter", "ancestor="+w.image("v9.2.0"))
-		if err == nil && ids != "" {
-			_, _ = w.Emulator.Engine.Docker(t.Context(), append([]string{"kill"}, strings.Fields(ids)...)...) // one may be gone already
-		}
+	}()
+	return func() {
+		stop()
+		<-ended
+	}
+}
+
+// kill kills a task's container, which may be gone already.
+func (w *world) kill(ctx context.Context, task string) {
+	id, err := w.Emulator.Engine.Docker(ctx, "ps", "--quiet", "--filter", "label=com.amazonaws.ecs.task-arn="+task)
+	if err == nil && id != "" {
+		_, _ = w.Emulator.Engine.Docker(ctx, "kill", id)
 	}
 }
 

@@ -52,7 +52,7 @@ var images = map[string]string{
 	"v3.1.0": "slow",
 	"v9.0.0": "crashes",
 	"v9.1.0": "sick",
-	"v9.2.0": "works", // and is killed by a test
+	"v9.2.0": "works", // and is killed
 	"v9.4.0": "hungry",
 }
 
@@ -141,7 +141,7 @@ const (
 func (w *world) impatient() error {
 	return w.edit(func(text []byte) ([]byte, error) {
 		return bytes.ReplaceAll(text, []byte(`\"interval\":10,\"timeout\":5,\"retries\":3,\"startPeriod\":30`),
-			[]byte(`\"interval\":5,\"timeout\":5,\"retries\":3,\"startPeriod\":5`)), nil
+			[]byte(`\"interval\":2,\"timeout\":2,\"retries\":2,\"startPeriod\":10`)), nil
 	})
 }
 

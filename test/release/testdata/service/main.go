@@ -28,7 +28,7 @@ func main() {
 	case "hungry":
 		eat()
 	case "slow":
-		time.Sleep(10 * time.Second)
+		time.Sleep(8 * time.Second)
 	}
 	http.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		if kind == "sick" {
