@@ -254,7 +254,7 @@ func (c *cloud) tasks(ctx context.Context, status types.DesiredStatus) ([]types.
 
 func taskOf(t types.Task) Task {
 	one := Task{ID: tail(aws.ToString(t.TaskArn)), StopCode: string(t.StopCode), Reason: aws.ToString(t.StoppedReason)}
-	if t.HealthStatus == types.HealthStatusUnhealthy {
+	if t.HealthStatus == types.HealthStatusUnhealthy && aws.ToString(t.LastStatus) != "STOPPED" && one.StopCode == "" {
 		one.Health = string(t.HealthStatus)
 	}
 	for _, c := range t.Containers {

@@ -83,7 +83,7 @@ func (d *deployer) attempt(ctx context.Context) error {
 	case !seen.deploys() || same || d.force:
 	case placeholder(running.Image):
 		// What goes back to no image, after a first release that failed, never comes to an end.
-	case last(d.history).Value == d.image.Reference && leaves(seen, last(d.history).At):
+	case d.leaves(seen, running):
 		return d.leave(ctx, seen, running)
 	default:
 		return d.busy(seen, running)
@@ -123,8 +123,13 @@ func (d *deployer) busy(seen state, running revision) error {
 		d.service, seen.primary().ID, tail(running.ARN), what.name(), seen.primary().judge(seen).Progress)
 }
 
-// leaves tells whether the deployment under way takes the service back from one that failed since.
-func leaves(seen state, since time.Time) bool {
+// leaves tells whether the deployment under way takes the service back from this version, which failed since it was released.
+func (d *deployer) leaves(seen state, running revision) bool {
+	now := last(d.history)
+	if now.Value != d.image.Reference && (now.RolledBack != d.image.Reference || now.Value != running.Image) {
+		return false
+	}
+	since := labelled(d.history, d.image.Reference).At
 	return seen.primary().rollback() != "" ||
 		slices.ContainsFunc(seen.Events, func(e event) bool { return e.At.After(since) && strings.Contains(e.Text, "deployment failed") })
 }
@@ -135,7 +140,7 @@ func (d *deployer) leave(ctx context.Context, seen state, running revision) erro
 	if err != nil {
 		return err
 	}
-	d.since = last(d.history).At
+	d.since = labelled(d.history, d.image.Reference).At
 	d.say("%s: %s failed already, and the service goes back: following that", d.service, d.image.Version)
 	v, seen, err := d.watch(ctx, seen.primary().ID, running)
 	if err != nil {
