@@ -78,8 +78,7 @@ def present(stock, record):
     """Shows the deployments of a service as AWS does."""
     if isinstance(record, dict) and "serviceArn" in record and "deployments" in record:
         deployments = [_deployment(record, one) for one in record["deployments"] if not _over(record, one)]
-        events = [{**event, "message": _message(event["message"])} for event in record.get("events", [])]
-        record = {**record, "deployments": deployments, "events": events}
+        record = {**record, "deployments": deployments}
     return stock(record)
 
 
@@ -100,6 +99,7 @@ def _deployment(record, deployment):
 
 _FAILED = "ECS deployment circuit breaker: tasks failed to start."
 _BROKEN = "deployment failed: deployment circuit breaker was triggered."
+_BACK = "rolled back to the last completed deployment."
 
 
 def _reason(deployment):
@@ -125,19 +125,21 @@ def _over(record, deployment):
     )
 
 
-def _message(message):
-    return message.replace("rolled back to the last completed deployment.", "rolling back to the last completed deployment.")
-
-
 @wrap(service, "_record_service_task_failure")
 def record_failure(stock, task, *arguments, **options):
     stock(task, *arguments, **options)
     cluster = service._cluster_name_from_arn(task.get("clusterArn", ""))
     record = service._services.get(f"{cluster}/{task.get('group', '').removeprefix('service:')}")
-    for event in (record or {}).get("events", []):
+    if record is None:
+        return
+    primary = service._primary_deployment(record) or {}
+    for event in record["events"]:
         if event["message"].endswith(_BROKEN):
             named = f"(deployment {task.get('_deployment_id')}) deployment failed: tasks failed to start."
             event["message"] = event["message"].replace(_BROKEN, named)
+        elif event["message"].endswith(_BACK):
+            named = f"rolling back to (deployment {primary.get('id')})."
+            event["message"] = event["message"].replace(_BACK, named)
 
 
 # Whose tasks they are --------------------------------------------------------

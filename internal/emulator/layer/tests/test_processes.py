@@ -360,8 +360,11 @@ class Services(MachineCase):
         self.assertEqual(seen[failed][-1], ("FAILED", reason))
         reason = "ECS deployment circuit breaker: rolling back to deploymentId ID."
         self.assertIn(("IN_PROGRESS", reason), seen[before])
-        event = f"(service broken) (deployment {failed}) deployment failed: tasks failed to start."
-        self.assertIn(event, [event["message"] for event in over["events"]])
+        events = [event["message"] for event in over["events"]]
+        self.assertIn(
+            f"(service broken) (deployment {failed}) deployment failed: tasks failed to start.", events
+        )
+        self.assertIn(f"(service broken) rolling back to (deployment {before}).", events)
 
 
 class Databases(MachineCase):
