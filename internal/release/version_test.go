@@ -1,12 +1,19 @@
 package release
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
@@ -65,5 +72,100 @@ func TestACommitIsFoundByItsFirstDigits(t *testing.T) {
 	}
 	if _, err := match("commit-fffffff", images); !errors.Is(err, errUnknownVersion) {
 		t.Errorf("%v", err)
+	}
+}
+
+// registryOf is a registry with images by digest, the tags of each, and what an image says of itself.
+func registryOf(t *testing.T, images map[string][]string, labels string) repository {
+	t.Helper()
+	var url string
+	answer := map[string]func(ids []ecrtypes.ImageIdentifier) (int, string){
+		"DescribeImages": func(ids []ecrtypes.ImageIdentifier) (int, string) {
+			var details []string
+			for digest, tags := range images {
+				wanted := len(ids) == 0 || aws.ToString(ids[0].ImageDigest) == digest || slices.Contains(tags, aws.ToString(ids[0].ImageTag))
+				if wanted {
+					details = append(details, fmt.Sprintf(`{"imageDigest": %q, "imageTags": ["%s"]}`, digest, strings.Join(tags, `", "`)))
+				}
+			}
+			if len(details) == 0 {
+				return http.StatusBadRequest, `{"__type": "ImageNotFoundException", "message": "no such image"}`
+			}
+			return http.StatusOK, `{"imageDetails": [` + strings.Join(details, ", ") + `]}`
+		},
+		"BatchGetImage": func([]ecrtypes.ImageIdentifier) (int, string) {
+			return http.StatusOK, `{"images": [{"imageManifest": "{\"config\": {\"digest\": \"sha256:c\"}}"}]}`
+		},
+		"GetDownloadUrlForLayer": func([]ecrtypes.ImageIdentifier) (int, string) {
+			return http.StatusOK, fmt.Sprintf(`{"downloadUrl": "%s/blob", "layerDigest": "sha256:c"}`, url)
+		},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/blob" {
+			fmt.Fprintf(w, `{"architecture": "amd64", "config": {"Labels": {%s}}}`, labels)
+			return
+		}
+		var request struct {
+			RegistryID string `json:"registryId"`
+			ImageIDs   []ecrtypes.ImageIdentifier
+		}
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil || request.RegistryID != "111122223333" {
+			t.Errorf("asked registry %q: %v", request.RegistryID, err)
+		}
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		status, body := answer[operation](request.ImageIDs)
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+	}))
+	t.Cleanup(server.Close)
+	url = server.URL
+	client := ecr.New(ecr.Options{
+		Region: "eu-west-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("111122223333", "unused", ""),
+	})
+	return repository{ecr: client, account: "111122223333", name: "shop/orders", address: repositoryAddress}
+}
+
+func TestAVersionIsResolvedToADigest(t *testing.T) {
+	r := registryOf(t, map[string][]string{
+		"sha256:1": {"v1.0.0", "commit-1111111aaaa"}, "sha256:2": {"latest", "commit-2222222bbbb"}, "sha256:3": {"latest-but-one"},
+	}, `"org.opencontainers.image.created": "2026-11-25T12:00:00+01:00", "org.opencontainers.image.revision": "3333333"`)
+	for version, want := range map[string]Image{
+		"v1.0.0":         {Version: "v1.0.0", Commit: "1111111aaaa", Reference: repositoryAddress + "@sha256:1"},
+		"commit-1111111": {Version: "v1.0.0", Commit: "1111111aaaa", Reference: repositoryAddress + "@sha256:1"},
+		"latest":         {Version: "commit-2222222bbbb", Commit: "2222222bbbb", Reference: repositoryAddress + "@sha256:2"},
+	} {
+		got, err := r.resolve(t.Context(), version)
+		if err != nil {
+			t.Errorf("%s: %v", version, err)
+			continue
+		}
+		if !got.Committed.Equal(time.Date(2026, 11, 25, 11, 0, 0, 0, time.UTC)) {
+			t.Errorf("%s: committed %s, want what the label says", version, got.Committed)
+		}
+		if got.Committed = (time.Time{}); got != want {
+			t.Errorf("%s is %+v, want %+v", version, got, want)
+		}
+	}
+	for version, want := range map[string]string{
+		"v9.9.9": "repository shop/orders has no image v9.9.9: the newest are ", "commit-9999999": "has no image commit-9999999", "main": "is no version",
+	} {
+		if _, err := r.resolve(t.Context(), version); ExitCode(err) != ExitRefused || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", version, err, want)
+		}
+	}
+	if err := r.holds(t.Context(), repositoryAddress+"@sha256:1"); err != nil {
+		t.Error(err)
+	}
+	if err := r.holds(t.Context(), image("f")); ExitCode(err) != ExitRefused || !strings.Contains(err.Error(), "it has expired there") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnImageThatSaysNothingOfItselfIsReleasedToo(t *testing.T) {
+	r := registryOf(t, map[string][]string{"sha256:1": {"latest"}}, `"org.opencontainers.image.created": "yesterday"`)
+	got, err := r.resolve(t.Context(), "latest")
+	if want := (Image{Version: "latest", Reference: repositoryAddress + "@sha256:1"}); err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
