@@ -38,6 +38,8 @@ type deployer struct {
 	first, scales bool
 	// standing says that the version was deployed before this began: it is not taken back.
 	standing bool
+	// begun says that something was changed or followed.
+	begun bool
 	// ended are the tasks that were seen to stop, which ECS forgets after a while.
 	ended []Task
 }
@@ -48,6 +50,9 @@ func (d *deployer) run(ctx context.Context) error {
 	// By AWS's clock it may have begun a little earlier.
 	d.since = d.started.Add(-time.Minute)
 	err := d.attempt(ctx)
+	if !d.begun {
+		err = notBegun(err)
+	}
 	d.outcome.Seconds = d.now().Sub(d.started).Seconds()
 	switch ExitCode(err) {
 	case ExitServes, ExitFailed:
@@ -140,6 +145,7 @@ func (d *deployer) leave(ctx context.Context, seen state, running revision) erro
 	if err != nil {
 		return err
 	}
+	d.begun = true
 	d.since = labelled(d.history, d.image.Reference).At
 	d.say("%s: %s failed already, and the service goes back: following that", d.service, d.image.Version)
 	v, seen, err := d.watch(ctx, seen.primary().ID, running)
@@ -256,11 +262,9 @@ func (d *deployer) settle(ctx context.Context, running revision, note string) (n
 // announce writes the ledger ahead of everything else.
 func (d *deployer) announce(ctx context.Context) (number int64, err error) {
 	current := last(d.history)
-	if current.Value == d.image.Reference && d.left == "" {
+	if current.Value == d.image.Reference && (d.left == "" || current.RolledBack == d.left) {
+		d.begun = true // by a run before this one
 		return current.Number, nil
-	}
-	if current.Value == d.image.Reference && current.RolledBack == d.left {
-		return current.Number, nil // a rollback run again
 	}
 	label := Label{Version: d.image.Version, Commit: d.image.Commit, Note: d.note, RolledBack: d.left}
 	number, err = again(ctx, d, "write the ledger", func(ctx context.Context) (int64, error) {
@@ -269,6 +273,7 @@ func (d *deployer) announce(ctx context.Context) (number int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	d.begun = true
 	d.say("%s: the ledger says %s (%s), entry %d", d.service, d.image.Version, short(d.image.Reference), number)
 	return number, nil
 }
@@ -334,6 +339,7 @@ func (d *deployer) withdraw(ctx context.Context, r revision) error {
 
 // follow watches the deployment to its end, and leaves ledger, task definition and service in agreement.
 func (d *deployer) follow(ctx context.Context, id string, r revision) error {
+	d.begun = true
 	d.outcome.Deployment, d.outcome.Revision = id, tail(r.ARN)
 	if d.first && d.scales {
 		_, err := again(ctx, d, "begin autoscaling", func(ctx context.Context) (struct{}, error) { return struct{}{}, d.rouse(ctx) })

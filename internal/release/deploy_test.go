@@ -327,6 +327,17 @@ func TestAStepThatAWSRefusesAfterAKilledRunIsTakenBackToo(t *testing.T) {
 	m.agrees(t, image("a"))
 }
 
+func TestWhatAWSRefusesBeforeAnythingWasChangedIsARefusal(t *testing.T) {
+	for _, operation := range []string{"look", "revision", "waits", "history", "write"} {
+		m := newModel("a")
+		m.fails = map[string][]error{operation: {errors.New("AccessDeniedException: no")}}
+		wants(t, m.release("b").run(t.Context()), ExitRefused, "AccessDeniedException: no", "nothing was changed")
+		if len(m.done) > 0 || len(m.measured) > 0 {
+			t.Errorf("%s: did %q, measured %+v", operation, m.done, m.measured)
+		}
+	}
+}
+
 func TestAJobsReleaseThatAWSRefusesIsTakenBack(t *testing.T) {
 	m := newModel("a")
 	m.fails = map[string][]error{"register": {errors.New("AccessDeniedException: no")}}

@@ -28,6 +28,14 @@ func Refused(format string, args ...any) error {
 	return exitError{fmt.Errorf(format, args...), ExitRefused}
 }
 
+// notBegun makes an error of AWS, before anything was changed, one for what was not begun.
+func notBegun(err error) error {
+	if err == nil || ExitCode(err) != ExitFailed {
+		return err
+	}
+	return Refused("%w\nnothing was changed", err)
+}
+
 // result is what an error means for a release that came to none.
 func result(err error) Result {
 	return map[int]Result{ExitServes: Serves, ExitFailed: Broken, ExitRefused: NotBegun, ExitUnfinished: Waiting}[ExitCode(err)]

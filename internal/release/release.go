@@ -107,7 +107,7 @@ func (r Releaser) Deploy(ctx context.Context, environment, name, version string)
 	}
 	image, err := r.repository(t, name).resolve(ctx, version)
 	if err != nil {
-		return outcome, err
+		return outcome, notBegun(err)
 	}
 	t.Say("%s: %s is %s", name, version, image.Reference)
 	d := r.deployer(t, s, outcome)
@@ -132,11 +132,11 @@ func (r Releaser) Rollback(ctx context.Context, environment, name, version strin
 	d := r.deployer(t, s, outcome)
 	history, err := d.world.history(ctx)
 	if err != nil {
-		return outcome, err
+		return outcome, notBegun(err)
 	}
 	running, err := d.runs(ctx)
 	if err != nil {
-		return outcome, err
+		return outcome, notBegun(err)
 	}
 	target, err := destination(history, running, version)
 	if err != nil {
@@ -151,7 +151,7 @@ func (r Releaser) Rollback(ctx context.Context, environment, name, version strin
 		err = repository.holds(ctx, target.Value)
 	}
 	if err != nil {
-		return outcome, err
+		return outcome, notBegun(err)
 	}
 	d.choose(image)
 	d.goesBackFrom(history)
