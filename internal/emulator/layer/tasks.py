@@ -1,6 +1,5 @@
 """ECS: a task's containers as its definition says, where tasks run."""
 
-import contextlib
 import functools
 import os
 import pathlib
@@ -120,24 +119,6 @@ def remove_container(stock, engine, container):
 
     if engine is not None and container is not None:
         threading.Thread(target=remove, daemon=True, name="layer-remove").start()
-
-
-# What killed it --------------------------------------------------------------
-#
-# Stock: a container that was killed for its memory exited with 137, as any.
-# AWS:   its reason says so.
-# Needed: the one cause of 137 that a larger size cures is told from the others.
-
-
-@wrap(service, "_cleanup_task_resources")
-def cleanup(stock, task, engine, *arguments, **options):
-    engine = engine or service._get_docker()
-    for index, identifier in enumerate(task.get("_docker_ids") or []):
-        with contextlib.suppress(Exception):  # the container is gone, or the engine is busy
-            if engine.containers.get(identifier).attrs["State"]["OOMKilled"]:
-                reason = "OutOfMemoryError: Container killed due to memory usage"
-                task["containers"][index]["reason"] = reason
-    stock(task, engine, *arguments, **options)
 
 
 # How often it is looked at ---------------------------------------------------
