@@ -139,12 +139,12 @@ func says(text *lines, what string) error {
 func TestADeployThroughAThrottledAndFlakyAPI(t *testing.T) {
 	w := begin(t)
 	flaky := newFlaky(t, w.Emulator.URL())
-	_, _, wait := w.start(t, []string{"AWS_ENDPOINT_URL=" + flaky.URL}, "deploy", "dev", name, "v1.0.0")
+	_, _, wait := w.start(t, []string{"AWS_ENDPOINT_URL=" + flaky.URL}, "deploy", "dev", name, "v2.0.0")
 	wait().expect(t, 0)
 	if flaky.refused.Load() == 0 || flaky.dropped.Load() == 0 {
 		t.Errorf("%d calls were throttled, %d connections lost", flaky.refused.Load(), flaky.dropped.Load())
 	}
-	w.serves(t, "v1.0.0")
+	w.serves(t, "v2.0.0")
 	w.agrees(t)
 }
 

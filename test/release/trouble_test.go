@@ -52,6 +52,10 @@ func newFlaky(t *testing.T, to string) *flaky {
 
 // throttle refuses a request in the words of its protocol.
 func throttle(w http.ResponseWriter, protocol string) {
+	if strings.Contains(protocol, "cbor") {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
 	body := `{"__type":"ThrottlingException","message":"Rate exceeded"}`
 	if strings.Contains(protocol, "form-urlencoded") {
 		protocol = "text/xml"
