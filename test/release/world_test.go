@@ -39,7 +39,7 @@ const (
 	// name is the service that is released.
 	name = "catalog"
 	// deployTime is longer than any deployment here takes.
-	deployTime = 4 * time.Minute
+	deployTime = 10 * time.Minute
 )
 
 var root, _ = filepath.Abs("../..")
