@@ -1,7 +1,6 @@
 package release_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -80,38 +78,6 @@ func hollow(t *testing.T, w *world) func() {
 	})
 	must(t, err)
 	return func() {}
-}
-
-// killed kills every container of v9.2.0 until after the deploy, as a machine without memory would.
-func killed(t *testing.T, w *world) func() {
-	t.Helper()
-	digest := w.digest(t, "v9.2.0")
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ctx.Err() == nil {
-			tasks, _ := w.Tasks(ctx, name) // an error is that of the emulator's end, or is there the next time too
-			for _, task := range tasks {
-				if aws.ToString(task.Containers[0].ImageDigest) == digest {
-					w.kill(ctx, *task.TaskArn)
-				}
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-	}()
-	return func() {
-		stop()
-		<-ended
-	}
-}
-
-// kill kills a task's container, which may be gone already.
-func (w *world) kill(ctx context.Context, task string) {
-	id, err := w.Emulator.Engine.Docker(ctx, "ps", "--quiet", "--filter", "label=com.amazonaws.ecs.task-arn="+task)
-	if err == nil && id != "" {
-		_, _ = w.Emulator.Engine.Docker(ctx, "kill", id)
-	}
 }
 
 // demandSecret registers a revision that needs a secret which does not exist, as somebody might by hand, until after the deploy.

@@ -52,7 +52,7 @@ var images = map[string]string{
 	"v3.1.0": "slow",
 	"v9.0.0": "crashes",
 	"v9.1.0": "sick",
-	"v9.2.0": "works", // and is killed
+	"v9.2.0": "killed",
 	"v9.4.0": "hungry",
 }
 
