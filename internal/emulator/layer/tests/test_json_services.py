@@ -1,6 +1,22 @@
 """The services that speak JSON: one class each."""
 
+import contextlib
+import io
+import pathlib
+import time
+import zipfile
+
 from layer.tests.support import ACCOUNT, REGION, GapCase, shared, subset
+
+ROTATE = pathlib.Path(__file__).resolve().parents[4] / "constructs/secret/rotate.py"
+
+
+def zipped(path):
+    """A Lambda function's package of one file."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as package:
+        package.write(path, path.name)
+    return packed.getvalue()
 
 
 class ApplicationAutoScaling(GapCase):
@@ -204,6 +220,30 @@ class SecretRotation(GapCase):
             return secret.get("RotationEnabled"), secret.get("RotationRules")
 
         self.assert_closed(observe, (False, None))
+
+
+    def test_calls_the_function_that_knows_a_value(self):
+        """By the very function that the platform deploys."""
+
+        def observe(emulator):
+            functions, client = emulator.client("lambda"), emulator.client("secretsmanager")
+            arn = functions.create_function(
+                FunctionName="rotate",
+                Runtime="python3.13",
+                Role=f"arn:aws:iam::{ACCOUNT}:role/rotate",
+                Handler="rotate.handler",
+                Code={"ZipFile": zipped(ROTATE)},
+            )["FunctionArn"]
+            client.create_secret(Name="unknown")
+            client.rotate_secret(SecretId="unknown", RotationLambdaARN=arn)
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
+                with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+                    value = client.get_secret_value(SecretId="unknown")
+                    return len(value.get("SecretString", ""))
+                time.sleep(0.1)
+
+        self.assert_closed(observe, 64)
 
 
 class ManagedKeys(GapCase):
