@@ -326,33 +326,3 @@ class ResponseHeadersPolicies(GapCase):
             return sorted(created)
 
         self.assert_closed(observe, ["Comment", "Name", "SecurityHeadersConfig"])
-
-
-class DynamoDB(GapCase):
-    """A lock whose request arrives twice is held once; another's is refused."""
-
-    def put_twice(self, emulator, table, second):
-        client = emulator.client("dynamodb")
-        client.create_table(
-            TableName=table,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "LockID", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "LockID", "AttributeType": "S"}],
-        )
-        for info in ("first", second):
-            try:
-                client.put_item(
-                    TableName=table,
-                    Item={"LockID": {"S": "dev"}, "Info": {"S": info}},
-                    ConditionExpression="attribute_not_exists(LockID)",
-                )
-            except client.exceptions.ConditionalCheckFailedException:
-                return "refused"
-        return "held"
-
-    def test_takes_a_request_that_is_sent_again(self):
-        self.assert_closed(lambda emulator: self.put_twice(emulator, "again", "first"), "held")
-
-    def test_refuses_another_holder(self):
-        layered = shared()[0]
-        self.assertEqual(self.put_twice(layered, "another", "second"), "refused")
