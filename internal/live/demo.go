@@ -44,8 +44,12 @@ var demoStacks = []string{Shared, demoEnvironment.Name}
 // real `cdktf deploy` in the checkout, and real containers, or processes on a machine that runs none. Where it runs already,
 // Up brings it up to date. root is the repository's root, out its cdktf.out.
 func Up(ctx context.Context, root, out string, w io.Writer) error {
-	_, err := up(ctx, root, out, w)
-	return err
+	d, err := up(ctx, root, out, w)
+	if err != nil {
+		return err
+	}
+	d.nextSteps()
+	return nil
 }
 
 // Demo is Up and a browser that orders something through the page. The pictures it takes go to the demo's folder.
@@ -54,7 +58,11 @@ func Demo(ctx context.Context, root, out string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return d.browse(ctx, filepath.Join(d.dir, "pictures"))
+	if err := d.browse(ctx, filepath.Join(d.dir, "pictures")); err != nil {
+		return err
+	}
+	d.nextSteps()
+	return nil
 }
 
 // Screenshots takes the pictures of the README from the demo, which has to be up.
@@ -128,11 +136,7 @@ func (d *demo) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.prove(ctx); err != nil {
-		return err
-	}
-	d.nextSteps()
-	return nil
+	return d.prove(ctx)
 }
 
 func (d *demo) openShop(ctx context.Context) error {

@@ -5,9 +5,12 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"os/exec"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,7 +79,8 @@ func (w *world) database(t *testing.T) *pgx.Conn {
 	config.TLSConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the services' own tests verify the certificate
 	if w.Emulator.Engine != nil {
 		// The name is known inside the containers' network only.
-		name, err := w.Emulator.Engine.Docker(t.Context(), "ps", "--filter", "name=instance-"+w.Cluster()+"-shop", "--format", "{{.ID}}")
+		name, err := w.Emulator.Engine.Docker(t.Context(), "ps", "--quiet",
+			"--filter", "network="+w.Emulator.Engine.Network, "--filter", "name=instance-"+w.Cluster()+"-shop")
 		must(t, err)
 		config.Host, err = w.Emulator.Engine.Docker(t.Context(), "inspect", "--format",
 			"{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name)
@@ -100,10 +104,7 @@ func (w *world) count(t *testing.T, query string, arguments ...any) int {
 func (w *world) kill(t *testing.T, service string) {
 	t.Helper()
 	if w.Emulator.Engine == nil {
-		out, err := exec.CommandContext(t.Context(), "pkill", "-KILL", "-f", "^"+w.dir+".*/"+service+"( |$)").CombinedOutput()
-		if err != nil {
-			t.Fatalf("pkill %s: %v: %s", service, err, out)
-		}
+		w.killProcesses(t, service)
 		return
 	}
 	ids, err := w.Emulator.Engine.Docker(t.Context(), "ps", "--quiet", "--filter", "label=com.amazonaws.ecs.container-name="+service,
@@ -114,4 +115,29 @@ func (w *world) kill(t *testing.T, service string) {
 	}
 	_, err = w.Emulator.Engine.Docker(t.Context(), append([]string{"kill"}, strings.Fields(ids)...)...)
 	must(t, err)
+}
+
+// killProcesses finds a service's processes by what they run and the name that the platform gave them.
+func (w *world) killProcesses(t *testing.T, service string) {
+	t.Helper()
+	programs, err := filepath.Glob("/proc/[0-9]*/exe")
+	must(t, err)
+	killed := 0
+	for _, link := range programs {
+		program, err := os.Readlink(link)
+		if err != nil || !strings.HasPrefix(program, w.dir) {
+			continue // it has ended, or is somebody else's
+		}
+		environment, err := os.ReadFile(filepath.Join(filepath.Dir(link), "environ"))
+		if err != nil || !slices.Contains(strings.Split(string(environment), "\x00"), "SERVICE_NAME="+service) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
+		must(t, err)
+		must(t, syscall.Kill(pid, syscall.SIGKILL))
+		killed++
+	}
+	if killed == 0 {
+		t.Fatalf("no process of %s runs", service)
+	}
 }

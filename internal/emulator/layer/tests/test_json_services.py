@@ -1,8 +1,24 @@
 """The services that speak JSON: one class each."""
 
+import contextlib
+import io
+import pathlib
+import time
+import zipfile
+
 import boto3
 
 from layer.tests.support import ACCOUNT, REGION, GapCase, shared, subset
+
+ROTATE = pathlib.Path(__file__).resolve().parents[4] / "constructs/secret/rotate.py"
+
+
+def zipped(path):
+    """A Lambda function's package of one file."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as package:
+        package.write(path, path.name)
+    return packed.getvalue()
 
 
 class ApplicationAutoScaling(GapCase):
@@ -246,6 +262,30 @@ class SecretRotation(GapCase):
         self.assert_closed(observe, (False, None))
 
 
+    def test_calls_the_function_that_knows_a_value(self):
+        """By the very function that the platform deploys."""
+
+        def observe(emulator):
+            functions, client = emulator.client("lambda"), emulator.client("secretsmanager")
+            arn = functions.create_function(
+                FunctionName="rotate",
+                Runtime="python3.13",
+                Role=f"arn:aws:iam::{ACCOUNT}:role/rotate",
+                Handler="rotate.handler",
+                Code={"ZipFile": zipped(ROTATE)},
+            )["FunctionArn"]
+            client.create_secret(Name="unknown")
+            client.rotate_secret(SecretId="unknown", RotationLambdaARN=arn)
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
+                with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+                    value = client.get_secret_value(SecretId="unknown")
+                    return len(value.get("SecretString", ""))
+                time.sleep(0.1)
+
+        self.assert_closed(observe, 64)
+
+
 class ManagedKeys(GapCase):
     ALIAS = "alias/aws/secretsmanager"
 
@@ -326,33 +366,3 @@ class ResponseHeadersPolicies(GapCase):
             return sorted(created)
 
         self.assert_closed(observe, ["Comment", "Name", "SecurityHeadersConfig"])
-
-
-class DynamoDB(GapCase):
-    """A lock whose request arrives twice is held once; another's is refused."""
-
-    def put_twice(self, emulator, table, second):
-        client = emulator.client("dynamodb")
-        client.create_table(
-            TableName=table,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "LockID", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "LockID", "AttributeType": "S"}],
-        )
-        for info in ("first", second):
-            try:
-                client.put_item(
-                    TableName=table,
-                    Item={"LockID": {"S": "dev"}, "Info": {"S": info}},
-                    ConditionExpression="attribute_not_exists(LockID)",
-                )
-            except client.exceptions.ConditionalCheckFailedException:
-                return "refused"
-        return "held"
-
-    def test_takes_a_request_that_is_sent_again(self):
-        self.assert_closed(lambda emulator: self.put_twice(emulator, "again", "first"), "held")
-
-    def test_refuses_another_holder(self):
-        layered = shared()[0]
-        self.assertEqual(self.put_twice(layered, "another", "second"), "refused")

@@ -10,7 +10,7 @@ from unittest import mock
 
 from layer import __main__ as entry
 from layer import lifetime, query
-from layer.tests.support import LAYERED, STOCK, Emulator
+from layer.tests.support import LAYERED, STOCK, Emulator, GapCase, shared
 from layer.wrapping import wrap
 
 SAVE_SECONDS = 10
@@ -51,6 +51,33 @@ class Durability(unittest.TestCase):
 
     def test_stock_state_does_not(self):
         self.assertEqual(self.written_then_killed(STOCK, wait_for_save=False), (0, 0))
+
+
+class Repetition(GapCase):
+    def twice(self, emulator, name, identities):
+        """Makes a log group twice, as an SDK that did not get the first answer would."""
+        client = emulator.client("logs")
+        sent = iter(identities)
+
+        def identify(request, **_):
+            request.headers["amz-sdk-invocation-id"] = next(sent)
+
+        client.meta.events.register("before-send.cloudwatch-logs", identify)
+        try:
+            for _ in identities:
+                client.create_log_group(logGroupName=name)
+        except client.exceptions.ResourceAlreadyExistsException:
+            return "refused"
+        finally:
+            client.meta.events.unregister("before-send.cloudwatch-logs", identify)
+        return "made"
+
+    def test_of_a_request_gets_the_first_answer(self):
+        self.assert_closed(lambda emulator: self.twice(emulator, "again", ["a", "a"]), "made")
+
+    def test_is_told_from_a_second_request(self):
+        layered = shared()[0]
+        self.assertEqual(self.twice(layered, "another", ["b", "c"]), "refused")
 
 
 class Lifetime(unittest.TestCase):
