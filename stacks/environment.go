@@ -420,7 +420,7 @@ func (e *environment) unreleased() {
 		names = append(names, cdktf.Token_AsString(cdktf.Fn_Conditional(e.services[name].Waits, jsii.String(name), jsii.String("")), nil))
 	}
 	waiting := cdktf.NewTerraformLocal(e.stack, jsii.String("unreleased"), cdktf.Fn_Join(jsii.String(", "), cdktf.Fn_Compact(&names))).AsString()
-	e.stack.AddOverride(jsii.String("check.released.assert"), []any{map[string]any{
+	e.stack.AddOverride(jsii.String("check.released.assert"), []map[string]string{{
 		"condition":     `${local.unreleased == ""}`,
 		"error_message": "No release yet of " + *waiting + ": waiting for ./deploy.sh deploy " + e.Name + " SERVICE VERSION.",
 	}})
