@@ -127,6 +127,15 @@ func (s *Shop) revision(ctx context.Context) string {
 	return tree
 }
 
+// created is when the commit was made; "" outside a checkout.
+func (s *Shop) created(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "-C", s.Root, "show", "--no-patch", "--format=%cI", "HEAD").Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // Build builds the image of every service, or its program alone, and the page.
 func (s *Shop) Build(ctx context.Context) error {
 	build := s.buildImages
@@ -149,7 +158,7 @@ func (s *Shop) buildImages(ctx context.Context) error {
 	}
 	for _, one := range s.services() {
 		err := s.Emulator.Engine.Build(ctx, s.Log, filepath.Join(s.Root, "apps"), filepath.Join(s.Root, "apps", one.Name, "Dockerfile"),
-			s.image(one.Name), "VERSION="+s.version, "COMMIT="+s.commit)
+			s.image(one.Name), "VERSION="+s.version, "COMMIT="+s.commit, "CREATED="+s.created(ctx))
 		if err != nil {
 			return err
 		}
