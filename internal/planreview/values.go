@@ -130,7 +130,9 @@ func (a Attribute) computed() bool { return a.after == hole(unknown) }
 // side is a value with its marks, before or after.
 type side struct{ value, secret, later any }
 
-func (s side) at(key any) side { return side{child(s.value, key), child(s.secret, key), child(s.later, key)} }
+func (s side) at(key any) side {
+	return side{child(s.value, key), child(s.secret, key), child(s.later, key)}
+}
 
 func (s side) masked() any { return mask(s.value, s.secret, s.later) }
 
