@@ -15,18 +15,24 @@ const most = 240
 // https://spec.commonmark.org/0.31.2/#entity-and-numeric-character-references
 func code(s string) string { return "<code>" + escape(clip(s, most)) + "</code>" }
 
+// literal are the characters that mean nothing to Markdown within a line.
+const literal = " -/,=()%+;.:\"'?{}^"
+
 func escape(s string) string {
 	var b strings.Builder
-	for _, r := range s {
+	runes := []rune(s)
+	for i, r := range runes {
 		switch {
-		case r == ' ', r == '-', r == '/', r == ',', r == '=', r == '(', r == ')', r == '%', r == '+', r == ';':
-			b.WriteRune(r)
 		case r == '\n' || r == '\r' || r == '\t':
 			b.WriteByte(' ')
 		case r == '@':
 			// No name follows an @ that a zero-width space follows, wherever the text ends up.
 			b.WriteString("&#64;&#8203;")
-		case r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)):
+		case r == ':' && i+1 < len(runes) && runes[i+1] == '/', r == '.' && i > 0 && (runes[i-1] == 'w' || runes[i-1] == 'W'):
+			fmt.Fprintf(&b, "&#%d;", r) // else a link
+		case r == '_' && i > 0 && i+1 < len(runes) && word(runes[i-1]) && word(runes[i+1]):
+			b.WriteRune(r)
+		case r < utf8.RuneSelf && (word(r) || strings.ContainsRune(literal, r)):
 			b.WriteRune(r)
 		case r == utf8.RuneError || !unicode.IsPrint(r):
 			b.WriteString("\uFFFD")
@@ -37,6 +43,10 @@ func escape(s string) string {
 		}
 	}
 	return b.String()
+}
+
+func word(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
 // clip keeps the beginning and the end of a long text.

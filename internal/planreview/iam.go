@@ -3,6 +3,7 @@ package planreview
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +16,9 @@ type documents struct {
 	// refers is the data source behind an attribute, by "address attribute".
 	refers map[string]string
 	values map[string]map[string]any
+	// given are the attributes that the configuration has, by "address attribute"; AWS makes up the others. It is nil where the
+	// plan has no configuration.
+	given map[string]bool
 }
 
 const policyDocument = "aws_iam_policy_document"
@@ -29,11 +33,13 @@ func newDocuments(plan *tfjson.Plan) documents {
 	if plan.Config == nil || plan.Config.RootModule == nil {
 		return d
 	}
+	d.given = map[string]bool{}
 	for _, r := range plan.Config.RootModule.Resources {
 		for attribute, e := range r.Expressions {
 			if e == nil || e.ExpressionData == nil {
 				continue
 			}
+			d.given[r.Address+" "+attribute] = true
 			for _, reference := range e.References {
 				if strings.HasPrefix(reference, "data."+policyDocument+".") && strings.Count(reference, ".") == 2 {
 					d.refers[r.Address+" "+attribute] = reference
@@ -43,6 +49,17 @@ func newDocuments(plan *tfjson.Plan) documents {
 	}
 	return d
 }
+
+// of is the policy that is known only after the apply. Of what modules hold, the configuration is elsewhere.
+func (d documents) of(address, attribute string) policy {
+	key := index.ReplaceAllString(address, "") + " " + attribute
+	if values, ok := d.values[d.refers[key]]; ok {
+		return policyOfDocument(values)
+	}
+	return policy{opaque: d.given == nil || d.given[key] || strings.HasPrefix(address, "module.")}
+}
+
+var index = regexp.MustCompile(`\[[^\]]*\]$`)
 
 // policy is the statements of one document.
 type policy struct {
@@ -80,9 +97,7 @@ func policiesOf(c Change, d documents) []compared {
 		}
 		p := compared{attribute: attribute, before: policyOf(before), after: policyOf(after)}
 		if after == hole(unknown) {
-			if values, ok := d.values[d.refers[c.Address+" "+attribute]]; ok {
-				p.after = policyOfDocument(values)
-			}
+			p.after = d.of(c.Address, attribute)
 		}
 		all = append(all, p)
 	}
@@ -375,7 +390,7 @@ func (p compared) widened() []note {
 			found = append(found, note{text: fmt.Sprintf("%s: fewer conditions or other values for %s: now %s", label, brief(actionsOf(rest), 6), s.when())})
 			continue
 		}
-		n := note{text: label + ": " + s.sentence(rest), minor: created && !wide(rest, s)}
+		n := note{text: label + ": " + s.sentence(rest), minor: created && (!wide(rest, s) || len(s.conditions) > 0)}
 		found = append(found, n)
 	}
 	// What was denied and is not any more is allowed wherever something else allows it.

@@ -143,7 +143,7 @@ func section(title string, findings []Finding) string {
 func findingList(findings []Finding, limit int) string {
 	var b strings.Builder
 	for i, f := range findings {
-		line := fmt.Sprintf("- %s %s\n", code(clip(f.Path, 120)), sentence(f.Text))
+		line := fmt.Sprintf("- %s: %s\n", code(clip(f.Path, 120)), sentence(f.Text))
 		if b.Len()+len(line) > limit {
 			fmt.Fprintf(&b, "- and %d more\n", len(findings)-i)
 			break
@@ -318,7 +318,7 @@ var telling = []string{
 
 func (c Change) entry() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "- **%s** %s (%s)", titles[c.Action], code(clip(c.Construct, 120)), escape(clip(kind(c.Type), 80)))
+	fmt.Fprintf(&b, "- **%s** %s (%s)", titles[c.Action], code(clip(c.Construct, 120)), code(clip(kind(c.Type), 80)))
 	switch c.Action {
 	case Create:
 		b.WriteString(c.told())
