@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	tfjson "github.com/hashicorp/terraform-json"
 )
 
 // Cost is what the stack costs a month by its configuration, before and after.
@@ -21,7 +23,7 @@ func (c Cost) Difference() float64 { return cents(c.After - c.Before) }
 
 // Item is what one resource costs a month.
 type Item struct {
-	Path, What    string
+	Group, Path, What string
 	Before, After float64
 }
 
@@ -30,11 +32,33 @@ func cents(x float64) float64 { return math.Round(x*100) / 100 }
 // stock is a stack's resources, before or after.
 type stock struct {
 	all []resource
+	// subnets are how many subnets the configuration gives a resource, by its address.
+	subnets map[string]int
 }
 
 type resource struct {
 	Change
 	values map[string]any
+}
+
+// subnetsOf counts the subnets that the configuration names, for those that have no id yet.
+func subnetsOf(plan *tfjson.Plan) map[string]int {
+	count := map[string]int{}
+	if plan.Config == nil || plan.Config.RootModule == nil {
+		return count
+	}
+	for _, r := range plan.Config.RootModule.Resources {
+		e := r.Expressions["subnet_ids"]
+		if e == nil || e.ExpressionData == nil {
+			continue
+		}
+		for _, reference := range e.References {
+			if strings.HasPrefix(reference, "aws_subnet.") && strings.Count(reference, ".") == 1 {
+				count[r.Address]++
+			}
+		}
+	}
+	return count
 }
 
 // price is what a resource costs a month. Without a price it has a reason.
@@ -73,8 +97,8 @@ var unpriced = []string{
 	"aws_eks_", "aws_vpn_", "aws_ec2_transit_gateway", "aws_globalaccelerator", "aws_ebs_volume", "aws_acmpca_", "aws_dx_", "aws_elb",
 }
 
-func newCost(all []Change) Cost {
-	var before, after stock
+func newCost(all []Change, subnets map[string]int) Cost {
+	before, after := stock{}, stock{subnets: subnets}
 	for _, c := range all {
 		if c.before != nil {
 			before.all = append(before.all, resource{c, c.before})
@@ -98,10 +122,11 @@ func newCost(all []Change) Cost {
 				}
 				continue
 			}
+			p.amount = cents(p.amount)
 			*total += p.amount
 			item := items[r.Address]
 			if item == nil {
-				item = &Item{Path: r.Path()}
+				item = &Item{Group: r.Group, Path: r.Path()}
 				items[r.Address] = item
 				order = append(order, r.Address)
 			}
@@ -112,8 +137,7 @@ func newCost(all []Change) Cost {
 	tally(after, func(i *Item) *float64 { return &i.After }, &cost.After)
 	cost.Before, cost.After = cents(cost.Before), cents(cost.After)
 	for _, address := range order {
-		if i := items[address]; cents(i.Before) != cents(i.After) {
-			i.Before, i.After = cents(i.Before), cents(i.After)
+		if i := items[address]; i.Before != i.After {
 			cost.Items = append(cost.Items, *i)
 		}
 	}
@@ -298,7 +322,7 @@ func balancer(_ stock, r resource) price {
 	return price{amount: prices()["lb"], what: "load balancer"}
 }
 
-func endpoint(_ stock, r resource) price {
+func endpoint(s stock, r resource) price {
 	switch text(r.values["vpc_endpoint_type"]) {
 	case "Interface":
 	case "Gateway", "":
@@ -307,6 +331,9 @@ func endpoint(_ stock, r resource) price {
 		return price{reason: "an endpoint of type " + show(r.values["vpc_endpoint_type"])}
 	}
 	zones := len(asList(r.values["subnet_ids"]))
+	if r.values["subnet_ids"] == hole(unknown) {
+		zones = s.subnets[r.Address]
+	}
 	if zones == 0 {
 		return price{reason: "the zones of the endpoint are known only after the apply"}
 	}

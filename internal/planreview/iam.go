@@ -329,7 +329,7 @@ func matches(pattern, word string, fold bool) bool {
 func permissions(c Change, d documents) []note {
 	var found []note
 	for _, p := range policiesOf(c, d) {
-		found = append(found, p.widened()...)
+		found = append(found, p.widened(!joinsExisting(c))...)
 	}
 	found = append(found, attached(c)...)
 	return found
@@ -364,7 +364,13 @@ func attached(c Change) []note {
 	return found
 }
 
-func (p compared) widened() []note {
+// joinsExisting tells whether a new policy is for something that exists: what is made together with it has no id yet.
+func joinsExisting(c Change) bool {
+	return slices.ContainsFunc([]string{"role", "user", "group", "queue_url", "secret_arn"}, func(key string) bool { return text(c.after[key]) != "" })
+}
+
+// widened are the grants that were not there. Those of what is new are minor.
+func (p compared) widened(isNew bool) []note {
 	if p.after.opaque {
 		return []note{{text: p.attribute + " is known only after the apply, and what it is made of is not in the plan: read the code"}}
 	}
@@ -372,7 +378,7 @@ func (p compared) widened() []note {
 	if before.opaque {
 		return []note{{text: p.attribute + " cannot be compared: what it was is not to be seen"}}
 	}
-	created := len(before.statements) == 0
+	created := len(before.statements) == 0 && isNew
 	var found []note
 	for _, s := range p.after.statements {
 		if !s.allow {

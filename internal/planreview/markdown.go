@@ -80,7 +80,7 @@ func (r *Review) headline() string {
 	case len(r.Changes) == r.TagsOnly():
 		return "### ✅ " + name + ": nothing but tags and outputs change"
 	}
-	return "### ✅ " + name + ": nothing here loses data, opens the network or widens permissions unasked"
+	return "### ✅ " + name + ": no data at risk, and nothing that exists is opened or may do more"
 }
 
 func loud(findings []Finding) int {
@@ -135,7 +135,7 @@ func section(title string, findings []Finding) string {
 	fmt.Fprintf(&b, "\n#### %s\n\n", title)
 	b.WriteString(findingList(findings[:n], findingsLimit*2/3))
 	if minor := findings[n:]; len(minor) > 0 {
-		fmt.Fprintf(&b, "<details><summary>%d that come with what is new</summary>\n\n%s\n</details>\n", len(minor), findingList(minor, findingsLimit/3))
+		fmt.Fprintf(&b, "<details><summary>%d with what is new</summary>\n\n%s\n</details>\n", len(minor), findingList(minor, findingsLimit/3))
 	}
 	return b.String()
 }
@@ -166,7 +166,7 @@ func (r *Review) cost() string {
 	if len(c.Items) > 0 {
 		b.WriteString("| | what | before | after | difference |\n|---|---|---:|---:|---:|\n")
 	}
-	items := slices.Clone(c.Items)
+	items := c.together()
 	slices.SortStableFunc(items, func(a, b Item) int {
 		x, y := math.Abs(a.After-a.Before), math.Abs(b.After-b.Before)
 		switch {
@@ -200,6 +200,28 @@ func (r *Review) cost() string {
 	fmt.Fprintf(&b, "\nList prices of %s, %s, of what always runs, by day and night. Not in it: traffic, requests, logs, storage that grows, "+
 		"backups, tasks above the least, jobs.\n</details>\n", pricesOf, pricesAt)
 	return b.String()
+}
+
+// together adds up the items of a group that are the same thing.
+func (c Cost) together() []Item {
+	var all []Item
+	count := map[string]int{}
+	for _, i := range c.Items {
+		key := i.Group + "\x00" + i.What
+		at := slices.IndexFunc(all, func(o Item) bool { return o.Group == i.Group && o.What == i.What })
+		if count[key]++; at < 0 {
+			all = append(all, i)
+			continue
+		}
+		all[at].Path = i.Group
+		all[at].Before, all[at].After = cents(all[at].Before+i.Before), cents(all[at].After+i.After)
+	}
+	for n, i := range all {
+		if times := count[i.Group+"\x00"+i.What]; times > 1 {
+			all[n].What = fmt.Sprintf("%d x %s", times, i.What)
+		}
+	}
+	return all
 }
 
 // group is a part of the platform with what changes in it.

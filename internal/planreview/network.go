@@ -145,7 +145,7 @@ func opens(before, after rule, source string) (note, bool) {
 	private := err == nil && (prefix.Addr().IsPrivate() || prefix.Addr().IsLoopback()) && prefix.Bits() >= 8
 	switch {
 	case !after.ingress && world[source]:
-		return note{text: fmt.Sprintf("%s may leave for the whole internet (%s)%s", after.ports, source, was), minor: true}, true
+		return note{text: fmt.Sprintf("%s may leave for the whole internet (%s)%s", after.ports, source, was), minor: !before.there}, true
 	case !after.ingress:
 		return note{}, false
 	case world[source]:
@@ -155,7 +155,7 @@ func opens(before, after rule, source string) (note, bool) {
 	case private:
 		return note{text: fmt.Sprintf("%s is open to %s%s", after.ports, source, was)}, true
 	}
-	return note{text: fmt.Sprintf("%s is open to %s%s", after.ports, source, was), minor: err != nil}, true
+	return note{text: fmt.Sprintf("%s is open to %s%s", after.ports, source, was), minor: err != nil && !before.there}, true
 }
 
 // inline are the rules within a security group. Each is compared with the one before that is most like it.

@@ -134,7 +134,7 @@ func Read(text []byte, o Options) (*Review, error) {
 		}
 	}
 	slices.Sort(r.Outputs)
-	r.Cost = newCost(all)
+	r.Cost = newCost(all, subnetsOf(&plan))
 	return r, nil
 }
 

@@ -358,12 +358,13 @@ func reduced(t *testing.T, text []byte) map[string]any {
 		}
 	}
 	root := plan["configuration"].(map[string]any)["root_module"].(map[string]any)
+	// Of the configuration, what policies and subnets are made of.
 	var resources []any
 	for _, one := range root["resources"].([]any) {
 		r := one.(map[string]any)
 		expressions, _ := r["expressions"].(map[string]any)
 		documents := map[string]any{}
-		for _, key := range []string{"policy", "assume_role_policy"} {
+		for _, key := range []string{"policy", "assume_role_policy", "subnet_ids"} {
 			if e, ok := expressions[key].(map[string]any); ok && e["references"] != nil {
 				documents[key] = e
 			}
