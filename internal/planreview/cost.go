@@ -24,7 +24,7 @@ func (c Cost) Difference() float64 { return cents(c.After - c.Before) }
 // Item is what one resource costs a month.
 type Item struct {
 	Group, Path, What string
-	Before, After float64
+	Before, After     float64
 }
 
 func cents(x float64) float64 { return math.Round(x*100) / 100 }

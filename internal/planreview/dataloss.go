@@ -83,14 +83,17 @@ func dataLoss(c Change) []note {
 			verb = "is replaced by an empty one"
 		}
 		if what, ok := stores[c.Type]; ok {
-			found = append(found, note{text: fmt.Sprintf("%s %s: %s%s", noun(c), verb, what, circumstance(c))})
+			found = append(found, note{text: fmt.Sprintf("%s %s, and with it goes %s%s", noun(c), verb, what, circumstance(c))})
 		} else if c.Type == "aws_ssm_parameter" && text(c.before["type"]) == "SecureString" && c.Action == Destroy {
-			found = append(found, note{text: noun(c) + " is destroyed: its value"})
+			found = append(found, note{text: noun(c) + " is destroyed, and with it goes its value"})
 		} else if what, ok := guards[c.Type]; ok && c.Action == Destroy {
 			found = append(found, note{text: fmt.Sprintf("%s is destroyed: %s", noun(c), what)})
 		}
 	}
 	for _, a := range c.Attributes {
+		if a.computed() && c.Action == Replace {
+			continue // of something new, AWS's defaults are not known before
+		}
 		if n, ok := weakened(c, a); ok {
 			found = append(found, note{text: n})
 		}

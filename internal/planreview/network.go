@@ -37,6 +37,9 @@ func network(c Change, documents documents) []note {
 	found = append(found, exposed("", c.before, c.after)...)
 	for _, p := range policiesOf(c, documents) {
 		for _, s := range p.after.statements {
+			if p.attribute == "assume_role_policy" {
+				break // who may take a role is a permission
+			}
 			if s.allow && s.anybody() && len(s.conditions) == 0 && !p.before.covers(s) {
 				found = append(found, note{text: p.attribute + ": anybody, without a condition, may " + brief(s.actions, 4)})
 			}

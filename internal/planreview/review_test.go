@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -87,21 +88,21 @@ func TestVerdictsOfRealPlans(t *testing.T) {
 		{name: "unchanged"},
 		{name: "create", create: 289},
 		{name: "cpu", replace: 1, change: 1},
-		{name: "queue", dataLoss: []string{"the SQS queue shop-dev-mail is destroyed"}, destroy: 6, change: -1, replace: -1},
+		{name: "queue", dataLoss: []string{"the SQS queue shop-dev-mail is destroyed"}, destroy: 5, change: 2, replace: 1},
 		{
-			name: "database", replace: 1, change: -1,
+			name: "database", replace: 1,
 			dataLoss: []string{"is replaced by an empty one", "deletion_protection goes to false", "shrinks from 7 to 1 days of backups"},
 		},
 		{
-			name: "bucket", change: 3, network: []string{"restrict_public_buckets off"},
+			name: "bucket", change: 4, network: []string{"restrict_public_buckets off"},
 			dataLoss: []string{"force_destroy goes to true", "versioning goes from Enabled to Suspended"},
 		},
 		{name: "open", change: 1, network: []string{"tcp 443 is open to the whole internet (0.0.0.0/0), before tcp 443 of "}},
-		{name: "iam", change: 2, iam: []string{"may s3:* on *", "AWS * may sts:AssumeRole without a condition|assume_role_policy"}},
+		{name: "iam", change: 2, iam: []string{"may s3:* on *", "AWS * may sts:AssumeRole"}},
 		{name: "key", destroy: 2, dataLoss: []string{"the KMS key is destroyed"}},
 		{name: "tags", change: -1},
 		{name: "sensitive", change: 1},
-		{name: "service", create: -1},
+		{name: "service", create: 17},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := review(t, test.name)
@@ -132,16 +133,8 @@ func TestVerdictsOfRealPlans(t *testing.T) {
 	}
 }
 
-// found looks for one of the texts that a | stands between.
 func found(findings []planreview.Finding, want string) bool {
-	for _, f := range findings {
-		for _, one := range strings.Split(want, "|") {
-			if strings.Contains(f.Text, one) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(findings, func(f planreview.Finding) bool { return strings.Contains(f.Text, want) })
 }
 
 func TestTagsAreFolded(t *testing.T) {

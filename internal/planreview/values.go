@@ -166,7 +166,7 @@ func (d *differ) walk(path string, before, after side) {
 			return
 		}
 	}
-	if reflect.DeepEqual(b, a) || empty(b) && empty(a) {
+	if reflect.DeepEqual(b, a) || empty(b) && empty(a) || b == false && a == nil || b == nil && a == false {
 		return
 	}
 	if bd, ad := document(b), document(a); bd != nil && ad != nil {
