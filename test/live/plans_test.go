@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -313,6 +314,7 @@ var random = []struct {
 	{regexp.MustCompile(`(:secret:[A-Za-z0-9/_-]+?)-[A-Za-z0-9]{6}\b`), "$1-%06d"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)`), "2026-01-01T00:00:00Z"},
 	{regexp.MustCompile(`https?://(127\.0\.0\.1|localhost):\d+`), "https://emulator"},
+	{regexp.MustCompile(`127\.0\.0\.1`), "emulator"},
 }
 
 // reduced is a plan without what the review does not read, and without what differs from one run to the next.
@@ -343,10 +345,11 @@ func reduced(t *testing.T, text []byte) map[string]any {
 	}
 	for _, one := range plan["resource_changes"].([]any) {
 		change := one.(map[string]any)["change"].(map[string]any)
-		for _, side := range []string{"before", "after"} {
-			change[side] = redacted(change[side], change[side+"_sensitive"])
-			withoutNull(change[side])
-		}
+		before, after := change["before"], change["after"]
+		change["before"] = redacted(before, after, change["before_sensitive"], "before")
+		change["after"] = redacted(after, before, change["after_sensitive"], "after")
+		withoutNull(change["before"])
+		withoutNull(change["after"])
 		for _, marks := range []string{"after_unknown", "before_sensitive", "after_sensitive"} {
 			if change[marks] = marked(change[marks]); change[marks] == nil {
 				delete(change, marks)
@@ -379,29 +382,48 @@ func reduced(t *testing.T, text []byte) map[string]any {
 	return kept
 }
 
-// redacted replaces sensitive values by a word that the review must not show.
-func redacted(value, sensitive any) any {
-	if sensitive == true {
-		if value == nil || value == "" {
-			return value
-		}
-		return fmt.Sprintf("SECRET %x", len(fmt.Sprint(value)))
-	}
+// redacted is a value with words for what is sensitive, which the review must not show. They differ where the values do.
+func redacted(value, other, sensitive any, side string) any {
 	switch v := value.(type) {
+	case nil:
+		return nil
 	case map[string]any:
+		if sensitive == true {
+			break
+		}
 		marks, _ := sensitive.(map[string]any)
+		others, _ := other.(map[string]any)
+		copied := map[string]any{}
 		for key := range v {
-			v[key] = redacted(v[key], marks[key])
+			copied[key] = redacted(v[key], others[key], marks[key], side)
 		}
+		return copied
 	case []any:
-		marks, _ := sensitive.([]any)
-		for i := range v {
-			if i < len(marks) {
-				v[i] = redacted(v[i], marks[i])
-			}
+		if sensitive == true {
+			break
 		}
+		marks, _ := sensitive.([]any)
+		others, _ := other.([]any)
+		copied := make([]any, len(v))
+		for i := range v {
+			copied[i] = redacted(v[i], at(others, i), at(marks, i), side)
+		}
+		return copied
 	}
-	return value
+	switch {
+	case sensitive != true || value == "":
+		return value
+	case reflect.DeepEqual(value, other):
+		return "SECRET"
+	}
+	return "SECRET " + side
+}
+
+func at(list []any, i int) any {
+	if i < len(list) {
+		return list[i]
+	}
+	return nil
 }
 
 // marked is what of the marks on values is set.
