@@ -80,7 +80,7 @@ func dataLoss(c Change) []note {
 	if c.Action == Destroy || c.Action == Replace {
 		verb := "is destroyed"
 		if c.Action == Replace {
-			verb = "is replaced by an empty one"
+			verb = "is replaced by a new one"
 		}
 		if what, ok := stores[c.Type]; ok {
 			found = append(found, note{text: fmt.Sprintf("%s %s, and with it goes %s%s", noun(c), verb, what, circumstance(c))})

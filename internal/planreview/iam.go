@@ -165,6 +165,9 @@ func policyOfDocument(v map[string]any) policy {
 		for _, block := range asList(m["principals"]) {
 			typ := show(asMap(block)["type"])
 			for _, id := range words(asMap(block)["identifiers"]) {
+				if typ == "*" {
+					typ = "AWS" // anybody, either way
+				}
 				s.principals = append(s.principals, typ+" "+id)
 			}
 		}
@@ -222,7 +225,7 @@ func principals(v any) []string {
 }
 
 func (s statement) anybody() bool {
-	return slices.Contains(s.principals, "AWS *") || slices.Contains(s.principals, "* *")
+	return slices.Contains(s.principals, "AWS *")
 }
 
 // covers tells whether the statement is granted already, whole.
@@ -364,6 +367,63 @@ func attached(c Change) []note {
 	return found
 }
 
+// same tells whether both documents grant and deny the same.
+func (p compared) same() bool {
+	if p.before.opaque || p.after.opaque {
+		return false
+	}
+	for _, s := range p.before.statements {
+		if !p.after.covers(s) {
+			return false
+		}
+	}
+	for _, s := range p.after.statements {
+		if !p.before.covers(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// grants are what a document gives that another does not, a line for each statement.
+func (p policy) grants(other policy) []string {
+	var lines []string
+	for _, s := range p.statements {
+		rest := other.missing(s, true)
+		if len(rest) == 0 {
+			continue
+		}
+		line := s.sentence(rest)
+		if s.sid != "" {
+			line = s.sid + ": " + line
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// lateLines replaces the attributes whose policies are put together during the apply by what these will say.
+func (c *Change) lateLines(d documents) {
+	for _, p := range policiesOf(*c, d) {
+		i := slices.IndexFunc(c.Attributes, func(a Attribute) bool { return a.Path == p.attribute && a.computed() })
+		if i < 0 || p.after.opaque || p.before.opaque {
+			continue
+		}
+		if p.same() {
+			c.Attributes[i].again = true
+			continue
+		}
+		c.Attributes = slices.Delete(c.Attributes, i, i+1)
+		for _, line := range p.after.grants(p.before) {
+			c.Attributes = append(c.Attributes, Attribute{Path: p.attribute, After: line, after: line})
+		}
+		for _, line := range p.before.grants(p.after) {
+			c.Attributes = append(c.Attributes, Attribute{Path: p.attribute, Before: line, before: line})
+		}
+	}
+	c.TagsOnly = c.Action == Update && len(c.Attributes) > 0 && !slices.ContainsFunc(c.Attributes, func(a Attribute) bool { return !a.tag() && !a.again })
+}
+
 // joinsExisting tells whether a new policy is for something that exists: what is made together with it has no id yet.
 func joinsExisting(c Change) bool {
 	return slices.ContainsFunc([]string{"role", "user", "group", "queue_url", "secret_arn"}, func(key string) bool { return text(c.after[key]) != "" })
@@ -449,9 +509,12 @@ func distinct(grants []grant, of func(grant) string) []string {
 func (s statement) sentence(rest []grant) string {
 	var b strings.Builder
 	if who := distinct(rest, func(g grant) string { return g.principal }); len(who) > 0 {
-		b.WriteString(brief(who, 4) + " may ")
-	} else {
+		b.WriteString(brief(who, 4) + " ")
+	}
+	if s.allow {
 		b.WriteString("may ")
+	} else {
+		b.WriteString("may not ")
 	}
 	if actions := actionsOf(rest); len(actions) > 0 {
 		b.WriteString(brief(actions, 6))

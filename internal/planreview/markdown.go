@@ -272,7 +272,7 @@ func (g *group) fill() {
 		}
 	}
 	if len(tags) > 0 {
-		g.entries = append(g.entries, fmt.Sprintf("- tags only: %s\n", brief(tags, 12)))
+		g.entries = append(g.entries, fmt.Sprintf("- tags only, or the same policy again: %s\n", brief(tags, 12)))
 	}
 }
 
@@ -355,7 +355,7 @@ func (c Change) entry() string {
 	shown := 0
 	for _, a := range c.Attributes {
 		switch {
-		case a.tag():
+		case a.tag(), a.again:
 		case a.computed() && !slices.Contains(c.ReplacedFor, a.Path):
 			computed = append(computed, a.Path)
 		case shown == lines:

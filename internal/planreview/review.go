@@ -45,7 +45,7 @@ type Change struct {
 	Action           Action
 	// Attributes are what differs in an update or a replacement, sorted by their paths.
 	Attributes []Attribute
-	// TagsOnly tells that nothing but tags differ.
+	// TagsOnly tells that nothing but tags differ; policies may be put together again, to say the same.
 	TagsOnly bool
 	// ReplacedFor are the attributes that cannot be changed in place.
 	ReplacedFor []string
@@ -111,7 +111,9 @@ func Read(text []byte, o Options) (*Review, error) {
 		if rc.Mode != tfjson.ManagedResourceMode || rc.Change == nil {
 			continue
 		}
-		all = append(all, newChange(rc, places))
+		c := newChange(rc, places)
+		c.lateLines(documents)
+		all = append(all, c)
 	}
 	slices.SortStableFunc(all, func(a, b Change) int {
 		return strings.Compare(a.Group+"\x00"+a.Construct+"\x00"+a.Address, b.Group+"\x00"+b.Construct+"\x00"+b.Address)
@@ -158,7 +160,6 @@ func newChange(rc *tfjson.ResourceChange, places places) Change {
 	d.walk("", side{rc.Change.Before, rc.Change.BeforeSensitive, nil},
 		side{rc.Change.After, rc.Change.AfterSensitive, rc.Change.AfterUnknown})
 	c.Attributes = d.found
-	c.TagsOnly = c.Action == Update && len(c.Attributes) > 0 && !slices.ContainsFunc(c.Attributes, func(a Attribute) bool { return !a.tag() })
 	for _, path := range rc.Change.ReplacePaths {
 		c.ReplacedFor = append(c.ReplacedFor, joinPath(path))
 	}

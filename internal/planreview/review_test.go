@@ -91,7 +91,7 @@ func TestVerdictsOfRealPlans(t *testing.T) {
 		{name: "queue", dataLoss: []string{"the SQS queue shop-dev-mail is destroyed"}, destroy: 5, change: 2, replace: 1},
 		{
 			name: "database", replace: 1,
-			dataLoss: []string{"is replaced by an empty one", "deletion_protection goes to false", "shrinks from 7 to 1 days of backups"},
+			dataLoss: []string{"is replaced by a new one", "deletion_protection goes to false", "shrinks from 7 to 1 days of backups"},
 		},
 		{
 			name: "bucket", change: 4, network: []string{"restrict_public_buckets off"},

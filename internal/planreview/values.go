@@ -106,6 +106,8 @@ type Attribute struct {
 	Before, After string
 
 	before, after any
+	// again tells that a policy is put together during the apply and will say what it says now.
+	again bool
 }
 
 // leaf is the last word of the path.
@@ -139,7 +141,7 @@ func (s side) masked() any { return mask(s.value, s.secret, s.later) }
 type differ struct{ found []Attribute }
 
 func (d *differ) add(path string, before, after any) {
-	d.found = append(d.found, Attribute{path, show(before), show(after), before, after})
+	d.found = append(d.found, Attribute{Path: path, Before: show(before), After: show(after), before: before, after: after})
 }
 
 func (d *differ) walk(path string, before, after side) {
