@@ -66,13 +66,14 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.env, "env", "", "the `NAME` of the environment (that of the stack's folder)")
 	flags.StringVar(&o.stack, "stack", "", "the synthesized `FILE` (cdk.tf.json beside the plan)")
 	flags.StringVar(&o.verdict, "verdict", "", "write the verdict as JSON to this `FILE`")
-	flags.Func("labels", "the pull request's labels, with commas between; the exit code is 3 when one is missing", func(s string) error {
-		o.gate = true
-		for _, label := range strings.Split(s, ",") {
-			o.labels = append(o.labels, strings.TrimSpace(label))
-		}
-		return nil
-	})
+	flags.Func("labels", "the pull request's labels, with commas between; the exit code is 3 when one is missing",
+		func(s string) error {
+			o.gate = true
+			for _, label := range strings.Split(s, ",") {
+				o.labels = append(o.labels, strings.TrimSpace(label))
+			}
+			return nil
+		})
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: terraform show -json PLAN | go run ./cmd/planreview [flags] [FILE]")
 		flags.PrintDefaults()

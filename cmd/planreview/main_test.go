@@ -11,8 +11,9 @@ import (
 
 const (
 	harmless = `{"format_version": "1.2"}`
-	loss     = `{"format_version": "1.2", "resource_changes": [{"address": "aws_sqs_queue.queues_mail_queue_293781CB", "mode": "managed",
-		"type": "aws_sqs_queue", "name": "queues_mail_queue_293781CB", "change": {"actions": ["delete"], "before": {"name": "mail"}}}]}`
+	loss     = `{"format_version": "1.2", "resource_changes": [{
+		"address": "aws_sqs_queue.queues_mail_queue_293781CB", "mode": "managed", "type": "aws_sqs_queue",
+		"name": "queues_mail_queue_293781CB", "change": {"actions": ["delete"], "before": {"name": "mail"}}}]}`
 )
 
 func TestExitCodeAndOutput(t *testing.T) {
@@ -56,7 +57,8 @@ func TestStackBesideThePlan(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	stack := `{"resource": {"aws_sqs_queue": {"queues_mail_queue_293781CB": {"//": {"metadata": {"path": "staging/queues/mail/renamed"}}}}}}`
+	stack := `{"resource": {"aws_sqs_queue": {"queues_mail_queue_293781CB": {
+		"//": {"metadata": {"path": "staging/queues/mail/renamed"}}}}}}`
 	for file, text := range map[string]string{"plan.json": loss, "cdk.tf.json": stack} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -67,7 +69,8 @@ func TestStackBesideThePlan(t *testing.T) {
 	if code := run([]string{"-verdict", verdict, filepath.Join(dir, "plan.json")}, nil, &stdout, &stderr); code != readable {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
-	if got := stdout.String(); !strings.HasPrefix(got, "<!-- planreview:staging -->\n") || !strings.Contains(got, "<code>renamed</code>") {
+	got := stdout.String()
+	if !strings.HasPrefix(got, "<!-- planreview:staging -->\n") || !strings.Contains(got, "<code>renamed</code>") {
 		t.Error(got)
 	}
 	text, err := os.ReadFile(verdict)

@@ -93,8 +93,9 @@ var rows = map[string]func(stock, resource) price{
 
 // unpriced are the types, by the beginning of their names, that cost by their configuration and are not in the table.
 var unpriced = []string{
-	"aws_opensearch_", "aws_elasticache_", "aws_memorydb_", "aws_docdb_", "aws_neptune_", "aws_redshift_", "aws_msk_", "aws_mq_broker",
-	"aws_eks_", "aws_vpn_", "aws_ec2_transit_gateway", "aws_globalaccelerator", "aws_ebs_volume", "aws_acmpca_", "aws_dx_", "aws_elb",
+	"aws_acmpca_", "aws_docdb_", "aws_dx_", "aws_ebs_volume", "aws_ec2_transit_gateway", "aws_eks_", "aws_elasticache_",
+	"aws_elb", "aws_globalaccelerator", "aws_memorydb_", "aws_mq_broker", "aws_msk_", "aws_neptune_", "aws_opensearch_",
+	"aws_redshift_", "aws_vpn_",
 }
 
 func newCost(all []Change, subnets map[string]int) Cost {
@@ -383,7 +384,10 @@ func aurora(s stock, r resource) price {
 			n++
 		}
 	}
-	return price{amount: float64(n) * least * prices()["aurora.acu"], what: fmt.Sprintf("Aurora, %d x %g capacity units at least", n, least)}
+	return price{
+		amount: float64(n) * least * prices()["aurora.acu"],
+		what:   fmt.Sprintf("Aurora, %d x %g capacity units at least", n, least),
+	}
 }
 
 func auroraInstance(_ stock, r resource) price {

@@ -204,10 +204,18 @@ func number(v any) (float64, bool) {
 
 // nouns are what people call the types that stand in findings.
 var nouns = map[string]string{
-	"aws_db_instance": "the RDS instance", "aws_rds_cluster": "the Aurora cluster", "aws_s3_bucket": "the S3 bucket",
-	"aws_sqs_queue": "the SQS queue", "aws_dynamodb_table": "the DynamoDB table", "aws_kms_key": "the KMS key",
-	"aws_ecr_repository": "the ECR repository", "aws_secretsmanager_secret": "the secret", "aws_efs_file_system": "the EFS file system",
-	"aws_cloudwatch_log_group": "the log group", "aws_lb": "the load balancer", "aws_ssm_parameter": "the SSM parameter",
+	"aws_db_instance":           "the RDS instance",
+	"aws_rds_cluster":           "the Aurora cluster",
+	"aws_s3_bucket":             "the S3 bucket",
+	"aws_sqs_queue":             "the SQS queue",
+	"aws_dynamodb_table":        "the DynamoDB table",
+	"aws_kms_key":               "the KMS key",
+	"aws_ecr_repository":        "the ECR repository",
+	"aws_secretsmanager_secret": "the secret",
+	"aws_efs_file_system":       "the EFS file system",
+	"aws_cloudwatch_log_group":  "the log group",
+	"aws_lb":                    "the load balancer",
+	"aws_ssm_parameter":         "the SSM parameter",
 }
 
 // noun is the resource in words, with its name where it has one.

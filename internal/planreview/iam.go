@@ -153,6 +153,11 @@ func policyOf(value any) policy {
 	return p
 }
 
+// inversions are the data source's arguments that become a statement's elements of these names.
+var inversions = map[string]string{
+	"not_actions": "NotAction", "not_resources": "NotResource", "not_principals": "NotPrincipal",
+}
+
 // policyOfDocument reads a data source's arguments.
 func policyOfDocument(v map[string]any) policy {
 	var p policy
@@ -172,7 +177,7 @@ func policyOfDocument(v map[string]any) policy {
 			}
 		}
 		slices.Sort(s.principals)
-		for argument, name := range map[string]string{"not_actions": "NotAction", "not_resources": "NotResource", "not_principals": "NotPrincipal"} {
+		for argument, name := range inversions {
 			if !empty(m[argument]) && m[argument] != hole(unknown) {
 				s.inverted = append(s.inverted, name+" "+encode(m[argument]))
 			}
@@ -421,12 +426,14 @@ func (c *Change) lateLines(d documents) {
 			c.Attributes = append(c.Attributes, Attribute{Path: p.attribute, Before: line, before: line})
 		}
 	}
-	c.TagsOnly = c.Action == Update && len(c.Attributes) > 0 && !slices.ContainsFunc(c.Attributes, func(a Attribute) bool { return !a.tag() && !a.again })
+	c.TagsOnly = c.Action == Update && len(c.Attributes) > 0 && !slices.ContainsFunc(c.Attributes,
+		func(a Attribute) bool { return !a.tag() && !a.again })
 }
 
 // joinsExisting tells whether a new policy is for something that exists: what is made together with it has no id yet.
 func joinsExisting(c Change) bool {
-	return slices.ContainsFunc([]string{"role", "user", "group", "queue_url", "secret_arn"}, func(key string) bool { return text(c.after[key]) != "" })
+	return slices.ContainsFunc([]string{"role", "user", "group", "queue_url", "secret_arn"},
+		func(key string) bool { return text(c.after[key]) != "" })
 }
 
 // widened are the grants that were not there. Those of what is new are minor.
@@ -453,7 +460,8 @@ func (p compared) widened(isNew bool) []note {
 			label += " " + s.sid
 		}
 		if len(before.missing(s, false)) == 0 {
-			found = append(found, note{text: fmt.Sprintf("%s: fewer conditions or other values for %s: now %s", label, brief(actionsOf(rest), 6), s.when())})
+			found = append(found, note{text: fmt.Sprintf("%s: fewer conditions or other values for %s: now %s", label,
+				brief(actionsOf(rest), 6), s.when())})
 			continue
 		}
 		n := note{text: label + ": " + s.sentence(rest), minor: created && (!wide(rest, s) || len(s.conditions) > 0)}

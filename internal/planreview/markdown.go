@@ -92,7 +92,8 @@ func loud(findings []Finding) int {
 }
 
 var titles = map[Action]string{
-	Create: "created", Update: "changed", Replace: "replaced", Destroy: "destroyed", Forget: "forgotten", Import: "imported", Move: "moved",
+	Create: "created", Update: "changed", Replace: "replaced", Destroy: "destroyed", Forget: "forgotten", Import: "imported",
+	Move: "moved",
 }
 
 func (r *Review) counts() string {
@@ -112,7 +113,8 @@ func (r *Review) counts() string {
 		head, row = append(head, titles[a]), append(row, cell)
 	}
 	head, row = append(head, "a month"), append(row, signed(r.Cost.Difference()))
-	return fmt.Sprintf("| %s |\n|%s\n| %s |\n", strings.Join(head, " | "), strings.Repeat("---|", len(head)), strings.Join(row, " | "))
+	return fmt.Sprintf("| %s |\n|%s\n| %s |\n",
+		strings.Join(head, " | "), strings.Repeat("---|", len(head)), strings.Join(row, " | "))
 }
 
 func signed(x float64) string {
@@ -135,7 +137,8 @@ func section(title string, findings []Finding) string {
 	fmt.Fprintf(&b, "\n#### %s\n\n", title)
 	b.WriteString(findingList(findings[:n], findingsLimit*2/3))
 	if minor := findings[n:]; len(minor) > 0 {
-		fmt.Fprintf(&b, "<details><summary>%d with what is new</summary>\n\n%s\n</details>\n", len(minor), findingList(minor, findingsLimit/3))
+		fmt.Fprintf(&b, "<details><summary>%d with what is new</summary>\n\n%s\n</details>\n",
+			len(minor), findingList(minor, findingsLimit/3))
 	}
 	return b.String()
 }
@@ -162,7 +165,8 @@ func (r *Review) cost() string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n<details><summary>Cost: %.2f → %.2f %s a month (%s)</summary>\n\n", c.Before, c.After, currency, signed(c.Difference()))
+	fmt.Fprintf(&b, "\n<details><summary>Cost: %.2f → %.2f %s a month (%s)</summary>\n\n", c.Before, c.After, currency,
+		signed(c.Difference()))
 	if len(c.Items) > 0 {
 		b.WriteString("| | what | before | after | difference |\n|---|---|---:|---:|---:|\n")
 	}
@@ -197,8 +201,9 @@ func (r *Review) cost() string {
 			b.WriteString(line)
 		}
 	}
-	fmt.Fprintf(&b, "\nList prices of %s, %s, of what always runs, by day and night. Not in it: traffic, requests, logs, storage that grows, "+
-		"backups, tasks above the least, jobs.\n</details>\n", pricesOf, pricesAt)
+	fmt.Fprintf(&b,
+		"\nList prices of %s, %s, of what always runs, by day and night. Not in it: traffic, requests, logs, storage that grows, "+
+			"backups, tasks above the least, jobs.\n</details>\n", pricesOf, pricesAt)
 	return b.String()
 }
 
@@ -330,11 +335,12 @@ func share(all []*group, room int) int {
 
 // telling are the attributes of something new that are worth a line, in the order in which they are shown.
 var telling = []string{
-	"engine", "engine_version", "instance_class", "instance_type", "allocated_storage", "multi_az", "backup_retention_period",
-	"deletion_protection", "storage_encrypted", "publicly_accessible", "cpu", "memory", "desired_count", "launch_type", "min_capacity",
-	"max_capacity", "min_size", "max_size", "cidr_block", "ip_protocol", "from_port", "to_port", "cidr_ipv4", "cidr_ipv6", "internal",
-	"load_balancer_type", "port", "protocol", "retention_in_days", "message_retention_seconds", "visibility_timeout_seconds", "fifo_queue",
-	"force_destroy", "deletion_window_in_days", "recovery_window_in_days", "enable_key_rotation", "schedule_expression", "threshold",
+	"engine", "engine_version", "instance_class", "instance_type", "allocated_storage", "multi_az",
+	"backup_retention_period", "deletion_protection", "storage_encrypted", "publicly_accessible", "cpu", "memory",
+	"desired_count", "launch_type", "min_capacity", "max_capacity", "min_size", "max_size", "cidr_block", "ip_protocol",
+	"from_port", "to_port", "cidr_ipv4", "cidr_ipv6", "internal", "load_balancer_type", "port", "protocol",
+	"retention_in_days", "message_retention_seconds", "visibility_timeout_seconds", "fifo_queue", "force_destroy",
+	"deletion_window_in_days", "recovery_window_in_days", "enable_key_rotation", "schedule_expression", "threshold",
 	"metric_name", "runtime", "memory_size", "timeout", "service_name", "image_tag_mutability", "domain_name", "type",
 }
 
@@ -356,16 +362,14 @@ func (c Change) entry() string {
 	for _, a := range c.Attributes {
 		switch {
 		case a.tag(), a.again:
+			continue
 		case a.computed() && !slices.Contains(c.ReplacedFor, a.Path):
 			computed = append(computed, a.Path)
-		case shown == lines:
-			shown++
-		case shown > lines:
-			shown++
-		default:
-			shown++
+			continue
+		case shown < lines:
 			b.WriteString("  - " + a.line() + "\n")
 		}
+		shown++
 	}
 	if shown > lines {
 		fmt.Fprintf(&b, "  - and %d more attributes\n", shown-lines)

@@ -148,7 +148,8 @@ func opens(before, after rule, source string) (note, bool) {
 	private := err == nil && (prefix.Addr().IsPrivate() || prefix.Addr().IsLoopback()) && prefix.Bits() >= 8
 	switch {
 	case !after.ingress && world[source]:
-		return note{text: fmt.Sprintf("%s may leave for the whole internet (%s)%s", after.ports, source, was), minor: !before.there}, true
+		return note{text: fmt.Sprintf("%s may leave for the whole internet (%s)%s", after.ports, source, was),
+			minor: !before.there}, true
 	case !after.ingress:
 		return note{}, false
 	case world[source]:
@@ -201,7 +202,8 @@ func routed(c Change) []note {
 	if !strings.HasPrefix(gateway, "igw-") && (c.after["gateway_id"] != hole(unknown) || elsewhere(c.after)) {
 		return nil
 	}
-	return []note{{text: "subnets get a route to the internet, and with it a way in for public addresses", minor: c.Action == Create}}
+	return []note{{text: "subnets get a route to the internet, and with it a way in for public addresses",
+		minor: c.Action == Create}}
 }
 
 // elsewhere tells whether a route whose gateway is not known yet leads to something else.

@@ -120,7 +120,8 @@ func TestVerdictsOfRealPlans(t *testing.T) {
 				}
 			}
 			for action, want := range map[planreview.Action]int{
-				planreview.Create: test.create, planreview.Update: test.change, planreview.Destroy: test.destroy, planreview.Replace: test.replace,
+				planreview.Create: test.create, planreview.Update: test.change, planreview.Destroy: test.destroy,
+				planreview.Replace: test.replace,
 			} {
 				if got := r.Count(action); want >= 0 && got != want {
 					t.Errorf("%d resources to %s, want %d", got, action, want)
@@ -196,7 +197,8 @@ func mustRead(t testing.TB, plan []byte) *planreview.Review {
 }
 
 func TestUnusableInput(t *testing.T) {
-	for _, text := range []string{"", "{}", "[]", "No changes.", `{"format_version": "99.0"}`, `{"format_version": "1.2", "errored": true}`} {
+	for _, text := range []string{"", "{}", "[]", "No changes.", `{"format_version": "99.0"}`,
+		`{"format_version": "1.2", "errored": true}`} {
 		if _, err := planreview.Read([]byte(text), planreview.Options{}); err == nil {
 			t.Errorf("%q is read as a plan", text)
 		}
@@ -216,20 +218,26 @@ func TestPoliciesThatWiden(t *testing.T) {
 		{"the order and the form mean nothing", narrow,
 			`{"Sid":"New","Effect":"Allow","Action":["s3:putobject","s3:GetObject"],"Resource":["arn:aws:s3:::a/*"]}`, ""},
 		{"one statement becomes two", narrow,
-			`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a/*"},{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::a/b*"}`, ""},
+			`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a/*"},` +
+				`{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::a/b*"}`, ""},
 		{"less is granted", narrow, `{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a/b"}`, ""},
 		{"a wildcard becomes a name", `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`, narrow, ""},
 		{"a condition comes", narrow, strings.TrimSuffix(narrow, "}") + `,"Condition":{"Bool":{"aws:SecureTransport":"true"}}}`, ""},
-		{"another action", narrow, `{"Effect":"Allow","Action":["s3:GetObject","s3:DeleteObject"],"Resource":"arn:aws:s3:::a/*"}`, "s3:DeleteObject"},
+		{"another action", narrow, `{"Effect":"Allow","Action":["s3:GetObject","s3:DeleteObject"],"Resource":"arn:aws:s3:::a/*"}`,
+			"s3:DeleteObject"},
 		{"a wildcard", narrow, `{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::a/*"}`, "s3:*"},
-		{"another resource", narrow, strings.ReplaceAll(narrow, `"arn:aws:s3:::a/*"`, `["arn:aws:s3:::a/*","arn:aws:s3:::b/*"]`), "arn:aws:s3:::b/*"},
-		{"a condition goes", strings.TrimSuffix(narrow, "}") + `,"Condition":{"Bool":{"aws:SecureTransport":"true"}}}`, narrow, "without a condition"},
+		{"another resource", narrow, strings.ReplaceAll(narrow, `"arn:aws:s3:::a/*"`, `["arn:aws:s3:::a/*","arn:aws:s3:::b/*"]`),
+			"arn:aws:s3:::b/*"},
+		{"a condition goes", strings.TrimSuffix(narrow, "}") + `,"Condition":{"Bool":{"aws:SecureTransport":"true"}}}`, narrow,
+			"without a condition"},
 		{"a condition takes another value", strings.TrimSuffix(narrow, "}") + `,"Condition":{"StringEquals":{"a:b":"x"}}}`,
 			strings.TrimSuffix(narrow, "}") + `,"Condition":{"StringEquals":{"a:b":["x","y"]}}}`, "fewer conditions or other values"},
-		{"a denial goes", narrow + `,{"Effect":"Deny","Action":"s3:GetObject","Resource":"*"}`, narrow, "no longer denies s3:GetObject"},
+		{"a denial goes", narrow + `,{"Effect":"Deny","Action":"s3:GetObject","Resource":"*"}`, narrow,
+			"no longer denies s3:GetObject"},
 		{"everything but", narrow, `{"Effect":"Allow","NotAction":"iam:*","Resource":"*"}`, "NotAction"},
 		{"another principal", `{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}`,
-			`{"Effect":"Allow","Principal":{"Service":["ecs-tasks.amazonaws.com","ec2.amazonaws.com"]},"Action":"sts:AssumeRole"}`, "Service ec2.amazonaws.com may sts:AssumeRole"},
+			`{"Effect":"Allow","Principal":{"Service":["ecs-tasks.amazonaws.com","ec2.amazonaws.com"]},"Action":"sts:AssumeRole"}`,
+			"Service ec2.amazonaws.com may sts:AssumeRole"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := mustRead(t, planOf(t, "aws_iam_policy", statement(test.before), statement(test.after), nil))
@@ -254,16 +262,21 @@ func TestNetworkThatOpens(t *testing.T) {
 		want          string
 	}{
 		{"to the world", "aws_vpc_security_group_ingress_rule", nil, rule("0.0.0.0/0", 443, 443), "the whole internet"},
-		{"a wider range", "aws_vpc_security_group_ingress_rule", rule("10.0.1.0/24", 443, 443), rule("10.0.0.0/16", 443, 443), "10.0.0.0/16"},
+		{"a wider range", "aws_vpc_security_group_ingress_rule", rule("10.0.1.0/24", 443, 443), rule("10.0.0.0/16", 443, 443),
+			"10.0.0.0/16"},
 		{"more ports", "aws_vpc_security_group_ingress_rule", rule("10.0.0.0/16", 443, 443), rule("10.0.0.0/16", 0, 65535), "0-65535"},
 		{"narrower", "aws_vpc_security_group_ingress_rule", rule("10.0.0.0/16", 0, 65535), rule("10.0.1.0/24", 443, 443), ""},
-		{"a bucket for everybody", "aws_s3_bucket_policy", statement(``), statement(`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"}`), "anybody"},
-		{"a bucket that denies everybody", "aws_s3_bucket_policy", statement(``), statement(`{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}`), ""},
-		{"a public database", "aws_db_instance", map[string]any{"publicly_accessible": false}, map[string]any{"publicly_accessible": true}, "publicly_accessible"},
+		{"a bucket for everybody", "aws_s3_bucket_policy", statement(``),
+			statement(`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"}`), "anybody"},
+		{"a bucket that denies everybody", "aws_s3_bucket_policy", statement(``),
+			statement(`{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}`), ""},
+		{"a public database", "aws_db_instance", map[string]any{"publicly_accessible": false},
+			map[string]any{"publicly_accessible": true}, "publicly_accessible"},
 		{"public tasks", "aws_ecs_service", map[string]any{"network_configuration": []any{map[string]any{"assign_public_ip": false}}},
 			map[string]any{"network_configuration": []any{map[string]any{"assign_public_ip": true}}}, "assign_public_ip"},
 		{"inline", "aws_security_group", map[string]any{"ingress": []any{}},
-			map[string]any{"ingress": []any{map[string]any{"cidr_blocks": []any{"::/0"}, "from_port": 22, "to_port": 22, "protocol": "tcp"}}}, "tcp 22"},
+			map[string]any{"ingress": []any{map[string]any{"cidr_blocks": []any{"::/0"}, "from_port": 22, "to_port": 22,
+				"protocol": "tcp"}}}, "tcp 22"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := mustRead(t, planOf(t, test.typ, test.before, test.after, nil))
@@ -291,7 +304,8 @@ func TestUnknownClassIsNotPriced(t *testing.T) {
 // FuzzMarkdown looks for text that gets out of where it is put, and for plans that do not fit.
 func FuzzMarkdown(f *testing.F) {
 	for _, seed := range []string{
-		"</code><script>alert(1)</script>", "`x` **b** [a](javascript:x) ![i](http://x)", "@everyone #1 GH-1", "a|b\n| --- |", "--> <!--",
+		"</code><script>alert(1)</script>", "`x` **b** [a](javascript:x) ![i](http://x)", "@everyone #1 GH-1", "a|b\n| --- |",
+		"--> <!--",
 		"</details></summary>", "\u202eabc\u0000\xff", "www.example.com http://example.com $x$ :tada:", "\\`\\<", "&lt;b&gt; &#60;",
 	} {
 		f.Add(seed, 3)

@@ -23,7 +23,8 @@ var update = flag.Bool("update", false, "renew the plans in internal/planreview/
 
 // constructs are the parts of dev that the plans below change; what they refer to comes along.
 var constructs = []string{
-	"dev/services/payments/", "dev/queues/mail/", "dev/buckets/media/", "dev/databases/shop/instance", "dev/secrets/payment-provider/",
+	"dev/services/payments/", "dev/queues/mail/", "dev/buckets/media/", "dev/databases/shop/instance",
+	"dev/secrets/payment-provider/",
 	"dev/key/", "dev/frontend/edge-key/", "dev/network/endpoint-ingress",
 }
 
