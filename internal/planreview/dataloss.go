@@ -157,8 +157,8 @@ func weakened(c Change, a Attribute) (string, bool) {
 	}
 	from, known := number(a.before)
 	if !known {
-		if what == "days of objects" && a.before == nil && a.after != nil {
-			return fmt.Sprintf("%s: objects are now deleted after %s days", a.Path, a.After), true
+		if expiry := what == "days of objects" || leaf == "noncurrent_days"; expiry && a.before == nil && a.after != nil {
+			return fmt.Sprintf("%s: after %s days they are deleted from now on", a.Path, a.After), true
 		}
 		return "", false
 	}

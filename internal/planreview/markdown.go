@@ -86,7 +86,7 @@ func (r *Review) headline() string {
 func loud(findings []Finding) int {
 	n := 0
 	for _, f := range findings {
-		n += boolToInt(!f.minor)
+		n += boolToInt(!f.Minor)
 	}
 	return n
 }

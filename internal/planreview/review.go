@@ -58,9 +58,8 @@ type Finding struct {
 	Address string `json:"address"`
 	Path    string `json:"path"`
 	Text    string `json:"text"`
-
-	// minor findings are shown folded.
-	minor bool
+	// Minor tells that it comes with something new, and opens or widens nothing that exists: it is shown folded.
+	Minor bool `json:"minor"`
 }
 
 // Review is what a plan would do.
@@ -128,7 +127,7 @@ func Read(text []byte, o Options) (*Review, error) {
 		r.IAM = append(r.IAM, c.findings(permissions(c, documents))...)
 	}
 	for _, list := range [][]Finding{r.DataLoss, r.Network, r.IAM} {
-		slices.SortStableFunc(list, func(a, b Finding) int { return boolToInt(a.minor) - boolToInt(b.minor) })
+		slices.SortStableFunc(list, func(a, b Finding) int { return boolToInt(a.Minor) - boolToInt(b.Minor) })
 	}
 	for name, c := range plan.OutputChanges {
 		if c != nil && !c.Actions.NoOp() {
@@ -203,7 +202,7 @@ func (c Change) Path() string { return c.Group + "/" + c.Construct }
 func (c Change) findings(found []note) []Finding {
 	var all []Finding
 	for _, n := range found {
-		all = append(all, Finding{Address: c.Address, Path: c.Path(), Text: n.text, minor: n.minor})
+		all = append(all, Finding{Address: c.Address, Path: c.Path(), Text: n.text, Minor: n.minor})
 	}
 	return all
 }

@@ -251,6 +251,43 @@ func TestPoliciesThatWiden(t *testing.T) {
 	}
 }
 
+func TestDataThatIsLessProtected(t *testing.T) {
+	rules := func(days int) map[string]any {
+		return map[string]any{"rule": []any{map[string]any{"id": "old", "expiration": []any{map[string]any{"days": days}}}}}
+	}
+	for _, test := range []struct {
+		name, typ     string
+		before, after map[string]any
+		want          string
+	}{
+		{"logs for a shorter time", "aws_cloudwatch_log_group", map[string]any{"retention_in_days": 0},
+			map[string]any{"retention_in_days": 30}, "from for ever to 30 days of logs"},
+		{"logs for a longer time", "aws_cloudwatch_log_group", map[string]any{"retention_in_days": 30},
+			map[string]any{"retention_in_days": 0}, ""},
+		{"messages for a shorter time", "aws_sqs_queue", map[string]any{"message_retention_seconds": 345600},
+			map[string]any{"message_retention_seconds": 60}, "from 345600 to 60 seconds"},
+		{"a key is disabled", "aws_kms_key", map[string]any{"is_enabled": true}, map[string]any{"is_enabled": false},
+			"can decrypt nothing"},
+		{"objects expire earlier", "aws_s3_bucket_lifecycle_configuration", rules(90), rules(30), "from 90 to 30 days of objects"},
+		{"objects expire", "aws_s3_bucket_lifecycle_configuration", map[string]any{"rule": []any{}}, rules(30), "after 30 days"},
+		{"no point in time", "aws_dynamodb_table", map[string]any{"point_in_time_recovery": []any{map[string]any{"enabled": true}}},
+			map[string]any{"point_in_time_recovery": []any{map[string]any{"enabled": false}}}, "to a point in time"},
+		{"no snapshot", "aws_rds_cluster", map[string]any{"skip_final_snapshot": false}, map[string]any{"skip_final_snapshot": true},
+			"leaves no snapshot"},
+		{"protection comes", "aws_rds_cluster", map[string]any{"deletion_protection": false},
+			map[string]any{"deletion_protection": true}, ""},
+		{"protection is not given any more", "aws_rds_cluster", map[string]any{"deletion_protection": true}, map[string]any{},
+			"may be deleted"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := mustRead(t, planOf(t, test.typ, test.before, test.after, nil))
+			if test.want == "" && len(r.DataLoss) > 0 || test.want != "" && !found(r.DataLoss, test.want) {
+				t.Errorf("want %q, got %v", test.want, r.DataLoss)
+			}
+		})
+	}
+}
+
 func TestNetworkThatOpens(t *testing.T) {
 	rule := func(cidr string, from, to int) map[string]any {
 		return map[string]any{"cidr_ipv4": cidr, "from_port": from, "to_port": to, "ip_protocol": "tcp"}
@@ -311,7 +348,7 @@ func FuzzMarkdown(f *testing.F) {
 		f.Add(seed, 3)
 	}
 	f.Fuzz(func(t *testing.T, text string, n int) {
-		n = max(1, min(n, 2000))
+		n = max(1, min(n, 300))
 		var changes []any
 		for i := range n {
 			name := text + strings.Repeat("x", i%50)
