@@ -334,10 +334,11 @@ func matches(pattern, word string, fold bool) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-func permissions(c Change, d documents) []note {
+// permissions are what a change lets somebody do; gone are the groups that a store of data leaves, with the policies on it.
+func permissions(c Change, d documents, gone map[string]bool) []note {
 	var found []note
 	for _, p := range policiesOf(c, d) {
-		found = append(found, p.widened(!joinsExisting(c))...)
+		found = append(found, p.widened(withResource(c, gone))...)
 	}
 	found = append(found, attached(c)...)
 	return found
@@ -430,14 +431,18 @@ func (c *Change) lateLines(d documents) {
 		func(a Attribute) bool { return !a.tag() && !a.again })
 }
 
-// joinsExisting tells whether a new policy is for something that exists: what is made together with it has no id yet.
-func joinsExisting(c Change) bool {
-	return slices.ContainsFunc([]string{"role", "user", "group", "queue_url", "secret_arn"},
+// withResource tells whether a policy comes or goes with what it is for. What comes has no id yet.
+func withResource(c Change, gone map[string]bool) bool {
+	if c.Action == Destroy {
+		return gone[c.Group]
+	}
+	return !slices.ContainsFunc([]string{"role", "user", "group", "queue_url", "secret_arn"},
 		func(key string) bool { return text(c.after[key]) != "" })
 }
 
-// widened are the grants that were not there. Those of what is new are minor.
-func (p compared) widened(isNew bool) []note {
+// widened are the grants that were not there. Those of what is new are minor, and so are the denials that go with what is
+// destroyed.
+func (p compared) widened(comesOrGoes bool) []note {
 	if p.after.opaque {
 		return []note{{text: p.attribute + " is known only after the apply, and what it is made of is not in the plan: read the code"}}
 	}
@@ -445,7 +450,7 @@ func (p compared) widened(isNew bool) []note {
 	if before.opaque {
 		return []note{{text: p.attribute + " cannot be compared: what it was is not to be seen"}}
 	}
-	created := len(before.statements) == 0 && isNew
+	created := len(before.statements) == 0 && comesOrGoes
 	var found []note
 	for _, s := range p.after.statements {
 		if !s.allow {
@@ -469,17 +474,19 @@ func (p compared) widened(isNew bool) []note {
 	}
 	// What was denied and is not any more is allowed wherever something else allows it.
 	for _, s := range before.statements {
-		if !s.allow && len(p.after.statements) > 0 {
-			if rest := deniedStill(p.after, s); len(rest) > 0 {
-				found = append(found, note{text: fmt.Sprintf("%s no longer denies %s", p.attribute, brief(actionsOf(rest), 6))})
-			}
+		if s.allow {
+			continue
+		}
+		if rest := undenied(p.after, s); len(rest) > 0 {
+			text := fmt.Sprintf("%s no longer denies %s", p.attribute, brief(actionsOf(rest), 6))
+			found = append(found, note{text: text, minor: comesOrGoes && len(p.after.statements) == 0})
 		}
 	}
 	return found
 }
 
-// deniedStill are the denials of before that no Deny of after makes in as many cases.
-func deniedStill(after policy, s statement) []grant {
+// undenied are the denials of before that no Deny of after makes in as many cases.
+func undenied(after policy, s statement) []grant {
 	var rest []grant
 	for _, g := range s.grants() {
 		if !slices.ContainsFunc(after.statements, func(o statement) bool { return !o.allow && o.has(g, s, true) }) {

@@ -137,7 +137,7 @@ func section(title string, findings []Finding) string {
 	fmt.Fprintf(&b, "\n#### %s\n\n", title)
 	b.WriteString(findingList(findings[:n], findingsLimit*2/3))
 	if minor := findings[n:]; len(minor) > 0 {
-		fmt.Fprintf(&b, "<details><summary>%d with what is new</summary>\n\n%s\n</details>\n",
+		fmt.Fprintf(&b, "\n<details><summary>%d of what is new or goes</summary>\n\n%s\n</details>\n",
 			len(minor), findingList(minor, findingsLimit/3))
 	}
 	return b.String()
@@ -202,8 +202,8 @@ func (r *Review) cost() string {
 		}
 	}
 	fmt.Fprintf(&b,
-		"\nList prices of %s, %s, of what always runs, by day and night. Not in it: traffic, requests, logs, storage that grows, "+
-			"backups, tasks above the least, jobs.\n</details>\n", pricesOf, pricesAt)
+		"\nList prices of %s, entered %s, of what always runs, by day and night. Not in it: traffic, requests, logs, "+
+			"storage that grows, backups, tasks above the least, jobs.\n</details>\n", pricesOf, pricesAt)
 	return b.String()
 }
 

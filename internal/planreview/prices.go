@@ -10,6 +10,7 @@ import (
 )
 
 const (
+	// pricesOf and pricesAt are the region of the table and the day it was last renewed.
 	pricesOf = "eu-west-1"
 	pricesAt = "2026-11-25"
 	currency = "USD"

@@ -58,7 +58,7 @@ type Finding struct {
 	Address string `json:"address"`
 	Path    string `json:"path"`
 	Text    string `json:"text"`
-	// Minor tells that it comes with something new, and opens or widens nothing that exists: it is shown folded.
+	// Minor tells that it comes or goes with its resource, and opens or widens nothing that stays: it is shown folded.
 	Minor bool `json:"minor"`
 }
 
@@ -117,6 +117,12 @@ func Read(text []byte, o Options) (*Review, error) {
 	slices.SortStableFunc(all, func(a, b Change) int {
 		return strings.Compare(a.Group+"\x00"+a.Construct+"\x00"+a.Address, b.Group+"\x00"+b.Construct+"\x00"+b.Address)
 	})
+	gone := map[string]bool{}
+	for _, c := range all {
+		if _, store := stores[c.Type]; store && c.Action == Destroy {
+			gone[c.Group] = true
+		}
+	}
 	for _, c := range all {
 		if c.Action == keep {
 			continue
@@ -124,7 +130,7 @@ func Read(text []byte, o Options) (*Review, error) {
 		r.Changes = append(r.Changes, c)
 		r.DataLoss = append(r.DataLoss, c.findings(dataLoss(c))...)
 		r.Network = append(r.Network, c.findings(network(c, documents))...)
-		r.IAM = append(r.IAM, c.findings(permissions(c, documents))...)
+		r.IAM = append(r.IAM, c.findings(permissions(c, documents, gone))...)
 	}
 	for _, list := range [][]Finding{r.DataLoss, r.Network, r.IAM} {
 		slices.SortStableFunc(list, func(a, b Finding) int { return boolToInt(a.Minor) - boolToInt(b.Minor) })

@@ -251,6 +251,28 @@ func TestPoliciesThatWiden(t *testing.T) {
 	}
 }
 
+// A policy with denials that goes while its queue stays is loud.
+func TestDenialsThatGo(t *testing.T) {
+	policy := statement(`{"Effect":"Deny","Principal":"*","Action":"sqs:*","Resource":"*"}`)
+	gone := func(typ, name string, before any) map[string]any {
+		return map[string]any{
+			"address": typ + "." + name, "mode": "managed", "type": typ, "name": name,
+			"change": map[string]any{"actions": []string{"delete"}, "before": before},
+		}
+	}
+	lone := gone("aws_sqs_queue_policy", "queues_mail_policy_0A0A0A0A", policy)
+	for _, changes := range [][]any{{lone}, {lone, gone("aws_sqs_queue", "queues_mail_queue_0A0A0A0A", map[string]any{})}} {
+		text, err := json.Marshal(map[string]any{"format_version": "1.2", "resource_changes": changes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := mustRead(t, text)
+		if minor := len(changes) == 2; len(r.IAM) != 1 || r.IAM[0].Minor != minor || !found(r.IAM, "no longer denies sqs:*") {
+			t.Errorf("%d destroyed: %+v", len(changes), r.IAM)
+		}
+	}
+}
+
 func TestDataThatIsLessProtected(t *testing.T) {
 	rules := func(days int) map[string]any {
 		return map[string]any{"rule": []any{map[string]any{"id": "old", "expiration": []any{map[string]any{"days": days}}}}}

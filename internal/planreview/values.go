@@ -241,7 +241,7 @@ func named(list []any) map[string]any {
 			return nil
 		}
 		name := ""
-		for _, key := range []string{"name", "Name", "Sid", "sid", "id", "key"} {
+		for _, key := range []string{"name", "Name", "Sid", "sid", "id", "rule_name", "key"} {
 			if text, ok := m[key].(string); ok && text != "" {
 				name = text
 				break
