@@ -310,6 +310,8 @@ var random = []struct {
 }{
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "00000000-0000-4000-8000-%012x"},
 	{regexp.MustCompile(`\b(vpce|vpc|subnet|sgr|sg|rtb|igw|acl|dopt|pl|eni|rtbassoc)-[0-9a-f]{8,17}\b`), "$1-%017x"},
+	{regexp.MustCompile(`\bns-[0-9a-z]{8,16}\b`), "ns-%016x"},
+	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "%032x"},
 	{regexp.MustCompile(`\b(AROA|AIDA)[A-Z0-9]{8,17}\b`), "${1}%017d"},
 	{regexp.MustCompile(`\bdb-[A-Z0-9]{10,}\b`), "db-%026d"},
 	{regexp.MustCompile(`(:secret:[A-Za-z0-9/_-]+?)-[A-Za-z0-9]{6}\b`), "$1-%06d"},
@@ -319,23 +321,8 @@ var random = []struct {
 }
 
 // reduced is a plan without what the review does not read, and without what differs from one run to the next.
-func reduced(t *testing.T, text []byte) map[string]any {
+func reduced(t *testing.T, text []byte) json.RawMessage {
 	t.Helper()
-	for _, r := range random {
-		names := map[string]string{}
-		text = r.pattern.ReplaceAllFunc(text, func(found []byte) []byte {
-			name, ok := names[string(found)]
-			if !ok {
-				format := r.format
-				if strings.Contains(format, "%") {
-					format = fmt.Sprintf(format, len(names)+1)
-				}
-				name = string(r.pattern.ReplaceAll(found, []byte(format)))
-				names[string(found)] = name
-			}
-			return []byte(name)
-		})
-	}
 	var plan map[string]any
 	must(t, json.Unmarshal(text, &plan))
 	kept := map[string]any{}
@@ -380,7 +367,27 @@ func reduced(t *testing.T, text []byte) map[string]any {
 		}
 	}
 	kept["configuration"] = map[string]any{"root_module": map[string]any{"resources": resources}}
-	return kept
+	return withoutRandom(encoded(t, kept))
+}
+
+// withoutRandom names what is random by the order it appears in.
+func withoutRandom(text []byte) []byte {
+	for _, r := range random {
+		names := map[string]string{}
+		text = r.pattern.ReplaceAllFunc(text, func(found []byte) []byte {
+			name, ok := names[string(found)]
+			if !ok {
+				format := r.format
+				if strings.Contains(format, "%") {
+					format = fmt.Sprintf(format, len(names)+1)
+				}
+				name = string(r.pattern.ReplaceAll(found, []byte(format)))
+				names[string(found)] = name
+			}
+			return []byte(name)
+		})
+	}
+	return text
 }
 
 // redacted is a value with words for what is sensitive, which the review must not show. They differ where the values do.
@@ -467,9 +474,14 @@ func withoutNull(value any) {
 func save(t *testing.T, path string, content any) {
 	t.Helper()
 	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(t, os.WriteFile(path, encoded(t, content), 0o644))
+}
+
+func encoded(t *testing.T, content any) []byte {
+	t.Helper()
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	must(t, encoder.Encode(content))
-	must(t, os.WriteFile(path, text.Bytes(), 0o644))
+	return text.Bytes()
 }
