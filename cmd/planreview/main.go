@@ -1,9 +1,9 @@
 // Command planreview turns a saved plan into a summary that a reviewer can decide from.
 //
-//	terraform show -json PLAN | go run ./cmd/planreview -env dev [-stack FILE] [-verdict FILE] [-labels a,b] [FILE]
+//	terraform show -json PLAN | planreview [-env dev] [-stack FILE] [-verdict FILE] [-labels a,b] [FILE]
 //
 // The summary goes to stdout. The exit code is 0 for a plan that can be read, 2 for what cannot, and 3 when -labels is
-// given and the plan needs one that is not among them.
+// given and the plan needs one that is not among them. Build it to see them: go run turns each of them into 1.
 package main
 
 import (
@@ -75,7 +75,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 			return nil
 		})
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: terraform show -json PLAN | go run ./cmd/planreview [flags] [FILE]")
+		fmt.Fprintln(stderr, "usage: terraform show -json PLAN | planreview [flags] [FILE]")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
