@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 ENV ?= dev
+# where make plan leaves the plan
+PLAN ?= cdktf.out/stacks/$(ENV)/plan
 
 # what the page is built with, once it is installed
 packages := apps/web/node_modules/.package-lock.json
@@ -37,6 +39,11 @@ bootstrap: tools ## create the state bucket and the lock table in your AWS accou
 .PHONY: plan
 plan: tools ## show what a deploy of ENV would change (ENV=dev)
 	@cdktf diff $(ENV)
+
+.PHONY: review
+review: tools ## summarize a saved plan (PLAN=cdktf.out/stacks/dev/plan)
+	@terraform -chdir="$(dir $(PLAN))" show -json "$(notdir $(PLAN))" | \
+	  go run ./cmd/planreview -stack "$(dir $(PLAN))cdk.tf.json"
 
 .PHONY: deploy
 deploy: tools ## change ENV to what the code says, after asking (ENV=dev)
@@ -115,6 +122,11 @@ load: ## put a steady load on what is up (RATE=20 FOR=3m)
 .PHONY: scaling
 scaling: ## simulate how workers scale, and renew docs/scaling.md and its picture
 	@go test ./test/scaling -update
+
+.PHONY: plans
+plans: tools ## renew the plans, and the reviews of them, in internal/planreview/testdata (minutes)
+	@go test -timeout 30m ./test/live -run TestPlansForTheReview -update
+	@go test ./internal/planreview -update
 
 .PHONY: lint
 lint: tools $(packages) ## gofmt, go vet, golangci-lint, ESLint and Prettier
