@@ -154,7 +154,7 @@ func (d *differ) walk(path string, before, after, unknown any, secret hidden) {
 	}
 	keys := keysOf(before, after, unknown)
 	if keys == nil {
-		if !reflect.DeepEqual(before, after) {
+		if !same(before, after) {
 			d.lines = append(d.lines, fmt.Sprintf("%s: %s -> %s", path, short(before), short(after)))
 		}
 		return
@@ -162,6 +162,19 @@ func (d *differ) walk(path string, before, after, unknown any, secret hidden) {
 	for _, key := range keys {
 		d.walk(strings.TrimPrefix(path+"."+key, "."), child(before, key), child(after, key), child(unknown, key), secret.at(key))
 	}
+}
+
+// same tells whether two values are equal, documents of JSON by what they say and not by how they are written: a replacement
+// lists every attribute whose text differs.
+func same(before, after any) bool {
+	var documents [2]any
+	for i, value := range []any{before, after} {
+		text, isText := value.(string)
+		if !isText || !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") || json.Unmarshal([]byte(text), &documents[i]) != nil {
+			return reflect.DeepEqual(before, after)
+		}
+	}
+	return reflect.DeepEqual(documents[0], documents[1])
 }
 
 // keysOf are the keys below which two values are to be compared, nil where they are compared as a whole.
