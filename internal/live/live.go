@@ -2,7 +2,9 @@
 //
 //	Cycle   init -> apply -> second plan is empty -> protections lifted -> destroy -> nothing is left, for each stack
 //	Prove   an emulator, the bootstrap, then the cycle of shared and one environment, all in a temporary copy
-//	Demo    an emulator that stays, and `cdktf deploy` in the checkout
+//	Up      an emulator that stays, `cdktf deploy` in the checkout, and the shop released on it
+//	Demo    Up, and a browser that orders something
+//	Sandbox the same for tests, in a copy of the JSON
 //
 // Every process gets the emulator's environment, so that no real account can be reached.
 package live
