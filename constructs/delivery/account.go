@@ -120,7 +120,7 @@ func (d *Delivery) changes(e Environment) []iam.Statement {
 			Sid: "NotOwnRights", Deny: true, Actions: []string{"iam:*"},
 			Resources: []string{
 				d.roleIn(e, "apply"), d.roleIn(e, "deploy"), d.roleIn(e, "frontend"), d.roleIn(e, "plan"),
-				roleARN(e.AccountID, "OrganizationAccountAccessRole"), BoundaryARN(d.Name, e.AccountID),
+				roleARN(e.AccountID, d.MemberRole), BoundaryARN(d.Name, e.AccountID),
 				fmt.Sprintf("arn:aws:iam::%s:oidc-provider/*", e.AccountID),
 			},
 		},

@@ -42,6 +42,8 @@ type Props struct {
 	Images []string
 	// Services are what is released, and Tasks those of them that a pipeline runs.
 	Services, Tasks []string
+	// MemberRole is what people take in the environments' accounts, and no pipeline changes.
+	MemberRole string
 	// Environments are where the pipelines deliver to.
 	Environments []Environment
 	// Key encrypts the logs; its policy must let CloudWatch Logs use it.
