@@ -552,6 +552,44 @@ func TestTheBoundaryLeavesRolesWhatTheyNeed(t *testing.T) {
 	}
 }
 
+// onEverything are what pipelines may do on *, and why.
+var onEverything = map[string]string{
+	"application-autoscaling:DescribeScalableTargets": "it knows no resources",
+	"cloudfront:ListDistributions":                    "it knows no resources",
+	"cloudwatch:PutMetricData":                        "it knows no resources: its namespace is a condition",
+	"ecr:GetAuthorizationToken":                       "it knows no resources",
+	"ecs:DeregisterTaskDefinition":                    "it knows no resources",
+	"ecs:DescribeTaskDefinition":                      "it knows no resources",
+	"ecs:ListTaskDefinitions":                         "it knows no resources",
+	"ecs:ListTasks":                                   "it knows no services: its cluster is a condition",
+	"ecs:RegisterTaskDefinition":                      "it knows no resources: the roles that it hands on do",
+	"iam:Get*":                                        "a refresh looks at roles of AWS's too",
+	"iam:List*":                                       "a refresh looks at roles of AWS's too",
+}
+
+func TestAPipelineIsAllowedOnEverythingOnlyWhatKnowsNoResources(t *testing.T) {
+	found := map[string]bool{}
+	for _, r := range pipelineRoles(t) {
+		for _, s := range r.own {
+			if s.Deny {
+				continue
+			}
+			action, parts := s.Actions[0], strings.SplitN(s.Resources[0], ":", 6)
+			switch {
+			case s.Resources[0] == "*" && onEverything[action] != "":
+				found[action] = true
+			case len(parts) < 6 || strings.ContainsAny(strings.Join(parts[:5], ":")+action, "*?") || strings.HasPrefix(parts[5], "*"):
+				t.Errorf("%s: %s", r.name, &s)
+			}
+		}
+	}
+	for action := range onEverything {
+		if !found[action] {
+			t.Errorf("%s is on the list and in no policy", action)
+		}
+	}
+}
+
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func TestPoliciesOfPipelinesFitIAMsQuotas(t *testing.T) {
 	w := everywhere(t)["platform/shared"]
