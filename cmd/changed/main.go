@@ -3,6 +3,8 @@
 //
 //	go run ./cmd/changed [BASE]
 //
+// A base that the history does not have, because the branch was rewritten, is as good as none.
+//
 // It prints one line of JSON, tasks first, because they prepare what the others run on:
 //
 //	[{"service":"orders","kind":"web","version":"commit-1f0c…","commit":"1f0c…","created":"2026-01-31T12:00:00Z"}]
@@ -82,15 +84,20 @@ func run(ctx context.Context, root string, services []stacks.Service, args []str
 		c := history[last]
 		images = append(images, image{Service: s.Name, Kind: s.Kind, Version: "commit-" + c.hash[:digits], Commit: c.hash, Created: c.at})
 	}
-	if base := strings.Join(args, ""); base != "" {
+	if base := strings.Join(args, ""); known(ctx, root, base) {
 		files, err := git(ctx, root, "diff", "--name-only", base+"...HEAD", "--", folder)
 		if err != nil {
 			return err
 		}
-		images = slices.DeleteFunc(images, func(i image) bool { return !in.of(i.Service, strings.Fields(files)) })
+		images = slices.DeleteFunc(images, func(i image) bool { return !in.of(i.Service, strings.Split(files, "\n")) })
 	}
 	slices.SortStableFunc(images, func(a, b image) int { return rank(a) - rank(b) })
 	return json.NewEncoder(out).Encode(images)
+}
+
+func known(ctx context.Context, root, base string) bool {
+	_, err := git(ctx, root, "cat-file", "-e", base+"^{commit}")
+	return base != "" && err == nil
 }
 
 func rank(i image) int {
