@@ -38,7 +38,8 @@ async function check(name, look) {
     await look();
     console.log(`${name}: ok`);
   } catch (error) {
-    wrong.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    const message = error instanceof Error ? error.message : String(error);
+    wrong.push(`${name}: ${message.split('\nCall log:')[0]}`);
   }
 }
 
@@ -59,7 +60,7 @@ try {
     const headers = (await open('/')).headers();
     const bad = Object.entries(HEADERS).filter(([name, pattern]) => !pattern.test(headers[name] ?? ''));
     if (bad.length) {
-      throw new Error(bad.map(([name]) => `${name} is ${headers[name] ?? 'missing'}`).join(', '));
+      throw new Error(bad.map(([name]) => `${name} is ${headers[name] || 'missing'}`).join(', '));
     }
   });
   await check(`version ${version}`, async () => {
