@@ -52,6 +52,8 @@ type Releaser struct {
 	Force bool
 	// Committed is when the commit was made. Defaults to what the image says of itself.
 	Committed time.Time
+	// Digest is the image that is meant. Defaults to whichever the version names.
+	Digest string
 	// Folder is where the built page is.
 	Folder string
 }
@@ -106,6 +108,9 @@ func (r Releaser) Deploy(ctx context.Context, environment, name, version string)
 		})
 	}
 	image, err := r.repository(t, name).resolve(ctx, version)
+	if err == nil {
+		err = image.is(r.Digest)
+	}
 	if err != nil {
 		return outcome, notBegun(err)
 	}
