@@ -108,8 +108,10 @@ golden: synth ## fail if cdktf.out/ is not what the code gives
 	  echo "cdktf.out differs from what the code gives: review the difference and commit it" >&2; exit 1; }
 
 .PHONY: scan
-scan: tools ## scan the synthesized JSON with Checkov
-	@go run ./cmd/scan
+scan: tools ## scan every stack with Checkov and tfsec (SARIF=FILE for GitHub's code scanning)
+	@hcl=$$(mktemp -d) && trap 'rm -rf "$$hcl"' EXIT && \
+	  SYNTH_HCL_OUTPUT=true CDKTF_OUTDIR="$$hcl" go run . && \
+	  go run ./cmd/scan -hcl "$$hcl/stacks" $(if $(SARIF),-sarif "$(SARIF)")
 
 .PHONY: bench
 bench: tools ## measure synthesis: stock, fast and TypeScript side by side (minutes)
