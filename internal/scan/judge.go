@@ -13,6 +13,8 @@ import (
 const (
 	// MaxDays is how far away an exception may expire: somebody looks at each at least once in this time.
 	MaxDays = 400
+	// MaxVulnerableDays is the same for a vulnerability in an image, which is a debt and not a decision.
+	MaxVulnerableDays = 90
 	// MinReason is the least number of characters of a reason.
 	MinReason = 20
 )
@@ -69,9 +71,9 @@ func (r Rule) Remedy() string {
 	case BadExpiry:
 		return `write the day from which it counts no longer as year, month and day: "2027-11-30"`
 	case Expired:
-		return "fix the resource, or look at the reason again and, where it still holds, set a later date"
+		return "fix what it is about, or look at the reason again and, where it still holds, set a later date"
 	case TooLong:
-		return fmt.Sprintf("set a date within %d days, so that the exception is looked at again", MaxDays)
+		return "set an earlier date, so that the exception is looked at again"
 	}
 	return ""
 }
@@ -328,23 +330,35 @@ func (j *judge) exception(exception Exception, key finding) bool {
 		report(Stale, "the check passes")
 		return false
 	}
-	holds := true
-	if reason := strings.Join(strings.Fields(exception.Reason), " "); utf8.RuneCountInString(reason) < MinReason {
-		report(Unreasoned, fmt.Sprintf("%q", exception.Reason))
-		holds = false
+	flaws := exception.flaws(j.today, MaxDays)
+	for _, flaw := range flaws {
+		report(flaw.rule, flaw.detail)
 	}
-	expires, err := time.Parse(time.DateOnly, exception.Expires)
-	switch {
+	return len(flaws) == 0
+}
+
+// flaw is something wrong with an exception itself.
+type flaw struct {
+	rule   Rule
+	detail string
+}
+
+// flaws returns what is wrong with the reason and with the date, which may be so many days away.
+func (e Exception) flaws(today time.Time, days int) []flaw {
+	var flaws []flaw
+	if reason := strings.Join(strings.Fields(e.Reason), " "); utf8.RuneCountInString(reason) < MinReason {
+		flaws = append(flaws, flaw{Unreasoned, fmt.Sprintf("%q", e.Reason)})
+	}
+	last := today.AddDate(0, 0, days)
+	switch expires, err := time.Parse(time.DateOnly, e.Expires); {
 	case err != nil:
-		report(BadExpiry, fmt.Sprintf("%q", exception.Expires))
-	case !expires.After(j.today):
-		report(Expired, "it counts no longer since "+exception.Expires)
-	case expires.After(j.today.AddDate(0, 0, MaxDays)):
-		report(TooLong, exception.Expires+" is later than "+j.today.AddDate(0, 0, MaxDays).Format(time.DateOnly))
-	default:
-		return holds
+		flaws = append(flaws, flaw{BadExpiry, fmt.Sprintf("%q", e.Expires)})
+	case !expires.After(today):
+		flaws = append(flaws, flaw{Expired, "it counts no longer since " + e.Expires})
+	case expires.After(last):
+		flaws = append(flaws, flaw{TooLong, e.Expires + " is later than " + last.Format(time.DateOnly)})
 	}
-	return false
+	return flaws
 }
 
 // count fills a scanner's tally and reports its findings that have no exception.

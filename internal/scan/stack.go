@@ -16,7 +16,7 @@ import (
 // File is the name of the file in each stack's folder that is scanned.
 const File = "cdk.tf.json"
 
-// Exception says, beside the construct, why a finding of one check is right to ignore there, and until when.
+// Exception says why a finding of one check, or one vulnerability, is right to ignore, and until when.
 type Exception struct {
 	ID      string `json:"id"`
 	Reason  string `json:"reason"`
