@@ -11,6 +11,7 @@ package stacks
 import (
 	"aws-microservices/constructs/cluster"
 	"aws-microservices/constructs/database"
+	"aws-microservices/constructs/delivery"
 	"aws-microservices/constructs/network"
 	"aws-microservices/constructs/service"
 	"aws-microservices/constructs/sleep"
@@ -137,12 +138,14 @@ type Database struct {
 	MajorVersion int
 }
 
-// Shared is the account that outlives the environments: it holds Terraform's state and the images.
+// Shared is the account that outlives the environments: it holds Terraform's state, the images and what pipelines log in as.
 type Shared struct {
 	// AccountID is the twelve-digit account; whoever runs Terraform logs in to it.
 	AccountID string
 	// Region is where the state and the images are.
 	Region string
+	// Repository is where the code is, on GitHub: its workflows become the pipelines' roles. Defaults to none: no pipelines.
+	Repository *delivery.Repository
 }
 
 // Environment is how one environment runs the platform.

@@ -107,7 +107,7 @@ func (e *environment) foundation() {
 		},
 	})
 	e.logs = logging.NewArchive(e.stack, "logs", logging.ArchiveProps{
-		Name:           e.bucketName("logs"),
+		Name:           e.bucketName(e.config.Platform, "logs"),
 		AccountID:      e.AccountID,
 		RetentionDays:  e.LogRetentionDays,
 		PreventDestroy: e.DeletionProtection,
@@ -171,7 +171,7 @@ func (e *environment) data() {
 	buckets := group(e.stack, "buckets")
 	for _, b := range e.config.Platform.Buckets {
 		e.buckets[b.Name] = bucket.New(buckets, b.Name, bucket.Props{
-			Name: e.bucketName(b.Name), Key: e.key, AccessLogs: e.logs, ExpireDays: b.ExpireDays, PreventDestroy: e.DeletionProtection,
+			Name: e.bucketName(e.config.Platform, b.Name), Key: e.key, AccessLogs: e.logs, ExpireDays: b.ExpireDays, PreventDestroy: e.DeletionProtection,
 		})
 	}
 	e.keepSecrets()
@@ -329,7 +329,7 @@ func (e *environment) links(s Service) []link.Link {
 func (e *environment) edge() {
 	props := frontend.Props{
 		Name:             e.prefix,
-		BucketName:       e.bucketName("web"),
+		BucketName:       e.bucketName(e.config.Platform, "web"),
 		ReleaseParameter: fmt.Sprintf("/%s/%s/web/release", e.config.Platform.Name, e.Name),
 		AccountID:        e.AccountID,
 		Ingress:          e.ingress,
@@ -427,8 +427,8 @@ func (e *environment) unreleased() {
 }
 
 // bucketName names a bucket. Bucket names are shared by all of AWS's customers: the account id makes them ours.
-func (e *environment) bucketName(what string) string {
-	return fmt.Sprintf("%s-%s-%s", e.prefix, what, e.AccountID)
+func (e Environment) bucketName(p Platform, what string) string {
+	return fmt.Sprintf("%s-%s-%s", e.prefix(p), what, e.AccountID)
 }
 
 // endpoints are the AWS services that tasks call: to start, to log, for ECS Exec, and for what the platform has.

@@ -1,6 +1,9 @@
 package stacks
 
-import "aws-microservices/constructs/service"
+import (
+	"aws-microservices/constructs/delivery"
+	"aws-microservices/constructs/service"
+)
 
 // Shop is what we run. To add a microservice, add it here and its code under apps/: nothing else changes.
 var Shop = Platform{
@@ -55,9 +58,12 @@ var Shop = Platform{
 
 // All is the platform with what its environments share and all of them, in the order a change goes through them.
 //
-// The account ids are samples from AWS's documentation: put your own in their place.
+// The account ids are samples from AWS's documentation, the repository's from GitHub's: put your own in their place.
 var All = Config{
-	Platform:     Shop,
-	Shared:       Shared{AccountID: "111122223333", Region: "eu-west-1"},
+	Platform: Shop,
+	Shared: Shared{
+		AccountID: "111122223333", Region: "eu-west-1",
+		Repository: &delivery.Repository{Owner: "example-org", Name: "shop", OwnerID: "123456", ID: "456789", Branch: "main"},
+	},
 	Environments: []Environment{Dev, Staging, Prod},
 }

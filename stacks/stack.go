@@ -7,6 +7,9 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/provider"
 	"github.com/hashicorp/terraform-cdk-go/cdktf"
+
+	"aws-microservices/constructs/delivery"
+	"aws-microservices/constructs/iam"
 )
 
 // providerVersion is the last major of the AWS provider that the bindings were made for.
@@ -32,6 +35,9 @@ func (c Config) lockTable() string {
 // newStack makes a stack with its state in S3 under its own key, and the provider of one account and region.
 func newStack(app cdktf.App, c Config, name, accountID, region string) cdktf.TerraformStack {
 	stack := cdktf.NewTerraformStack(app, &name)
+	if accountID != c.Shared.AccountID && c.Shared.Repository != nil {
+		iam.Bound(stack, delivery.BoundaryARN(c.Platform.Name, accountID))
+	}
 	cdktf.NewS3Backend(stack, &cdktf.S3BackendConfig{
 		Bucket:        jsii.String(c.stateBucket()),
 		Key:           jsii.String(name + "/terraform.tfstate"),
@@ -39,12 +45,24 @@ func newStack(app cdktf.App, c Config, name, accountID, region string) cdktf.Ter
 		DynamodbTable: jsii.String(c.lockTable()),
 		// No `encrypt`: it would ask S3 for its own keys, where the bucket's default is our KMS key.
 	})
+	if accountID != c.Shared.AccountID {
+		roleVariable(stack)
+	}
 	awsProvider(stack, c, name, accountID, region, "")
 	// The bindings ask for the exact version they were made from.
 	stack.AddOverride(jsii.String("terraform.required_providers.aws"), map[string]string{
 		"source": "hashicorp/aws", "version": providerVersion,
 	})
 	return stack
+}
+
+// roleVariable lets whoever runs Terraform say which role it takes in the environments' accounts: a person the one that
+// administers them, a pipeline one of its own. Ephemeral: a plan made by one role is applied by another.
+// https://developer.hashicorp.com/terraform/language/values/variables#exclude-values-from-state
+func roleVariable(stack cdktf.TerraformStack) {
+	cdktf.NewTerraformVariable(stack, jsii.String("role"), &cdktf.TerraformVariableConfig{
+		Type: jsii.String("string"), Default: jsii.String(MemberRole), Description: jsii.String("The role to take in an environment's account"),
+	}).AddOverride(jsii.String("ephemeral"), true)
 }
 
 // awsProvider makes a provider that touches the one account, and tags what it makes.
@@ -60,7 +78,7 @@ func awsProvider(stack cdktf.TerraformStack, c Config, name, accountID, region, 
 	}
 	if accountID != c.Shared.AccountID {
 		config.AssumeRole = []*provider.AwsProviderAssumeRole{{
-			RoleArn: jsii.String(fmt.Sprintf("arn:aws:iam::%s:role/%s", accountID, MemberRole)),
+			RoleArn: jsii.String(fmt.Sprintf("arn:aws:iam::%s:role/${var.role}", accountID)),
 		}}
 	}
 	id := "aws"

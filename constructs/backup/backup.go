@@ -98,8 +98,7 @@ func New(scope constructs.Construct, id string, props Props) *Backup {
 		IamRoleArn: iam.NewRole(scope, "role", iam.RoleProps{
 			Name:        props.Name + "-backup",
 			Description: "Backs up the databases of " + props.Name,
-			Service:     "backup.amazonaws.com",
-			AccountID:   props.AccountID,
+			Trust:       iam.ForService("backup.amazonaws.com", props.AccountID),
 			Statements:  statements(props, vaults, keys),
 		}).Arn(),
 		Resources: jsii.Strings(props.Resources...),

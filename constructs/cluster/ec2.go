@@ -151,6 +151,7 @@ func profile(scope constructs.Construct, c *Cluster, props Props) iaminstancepro
 		AssumeRolePolicy: iam.NewDocument(scope, "role-trust", iam.Statement{
 			Sid: "Assume", Principals: iam.Service("ec2.amazonaws.com"), Actions: []string{"sts:AssumeRole"},
 		}).Json(),
+		PermissionsBoundary: iam.Boundary(scope),
 	})
 	containerInstances := *cdktf.Fn_Replace(c.ARN, jsii.String(":cluster/"), jsii.String(":container-instance/")) + "/*"
 	policy := iamrolepolicy.NewIamRolePolicy(scope, jsii.String("role-policy"), &iamrolepolicy.IamRolePolicyConfig{

@@ -247,8 +247,7 @@ func (d *Database) monitoringRole(scope constructs.Construct) iamrole.IamRole {
 	return iam.NewRole(scope, "monitoring-role", iam.RoleProps{
 		Name:        name + "-database-monitoring",
 		Description: "Writes enhanced monitoring of " + name,
-		Service:     "monitoring.rds.amazonaws.com",
-		AccountID:   d.props.AccountID,
+		Trust:       iam.ForService("monitoring.rds.amazonaws.com", d.props.AccountID),
 		Statements: []iam.Statement{
 			{Sid: "Group", Actions: []string{"logs:CreateLogGroup", "logs:PutRetentionPolicy"}, Resources: []string{group}},
 			{

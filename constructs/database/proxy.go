@@ -141,8 +141,7 @@ func (d *Database) proxyRole(scope constructs.Construct) iamrole.IamRole {
 	return iam.NewRole(scope, "proxy-role", iam.RoleProps{
 		Name:        d.identifier() + "-database-proxy",
 		Description: "Reads the passwords that the proxy of " + d.identifier() + " logs in with",
-		Service:     "rds.amazonaws.com",
-		AccountID:   props.AccountID,
+		Trust:       iam.ForService("rds.amazonaws.com", props.AccountID),
 		Statements: []iam.Statement{
 			{Sid: "Secrets", Actions: []string{"secretsmanager:GetSecretValue"}, Resources: secrets},
 			{

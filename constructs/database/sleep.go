@@ -27,8 +27,7 @@ func (d *Database) sleep(scope constructs.Construct) {
 	role := iam.NewRole(scope, "sleep-role", iam.RoleProps{
 		Name:        name + "-database-sleep",
 		Description: "Stops and starts " + name + " on schedule",
-		Service:     "scheduler.amazonaws.com",
-		AccountID:   props.AccountID,
+		Trust:       iam.ForService("scheduler.amazonaws.com", props.AccountID),
 		Statements: []iam.Statement{
 			{Sid: "Database", Actions: []string{"rds:Stop" + kind, "rds:Start" + kind}, Resources: []string{*d.ARN()}},
 			{

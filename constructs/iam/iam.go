@@ -11,6 +11,8 @@ import (
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/dataawsiampolicydocument"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/iamrole"
 	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/iamrolepolicy"
+	"github.com/cdktf/cdktf-provider-aws-go/aws/v19/iamrolepolicyattachment"
+	"github.com/hashicorp/terraform-cdk-go/cdktf"
 )
 
 // Statement is one statement of a policy.
@@ -22,10 +24,10 @@ type Statement struct {
 	Deny bool
 	// Principals are who the statement is about; only in policies attached to a resource.
 	Principals []Principal
-	// Actions are the API actions, e.g. "sqs:SendMessage".
-	Actions []string
-	// Resources are the ARNs. Not in trust policies.
-	Resources []string
+	// Actions are the API actions, e.g. "sqs:SendMessage", and NotActions all but these.
+	Actions, NotActions []string
+	// Resources are the ARNs, and NotResources all but these. Neither is in trust policies.
+	Resources, NotResources []string
 	// Conditions must all hold. Defaults to none.
 	Conditions []Condition
 }
@@ -71,40 +73,83 @@ func SetStatements(document dataawsiampolicydocument.DataAwsIamPolicyDocument, s
 	document.PutStatement(render(statements))
 }
 
-// RoleProps describe a role that an AWS service assumes.
+// ForService is the trust of a role that an AWS service assumes, e.g. "ecs-tasks.amazonaws.com". It must act for the account, so
+// that nobody else's resources can borrow the role.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+func ForService(name, accountID string) Statement {
+	return Statement{
+		Sid:        "Assume",
+		Principals: Service(name),
+		Actions:    []string{"sts:AssumeRole"},
+		Conditions: []Condition{{Test: "StringEquals", Variable: "aws:SourceAccount", Values: []string{accountID}}},
+	}
+}
+
+// ForRole is the trust of a role that exactly one other role assumes, of whatever account.
+func ForRole(arn string) Statement {
+	return Statement{
+		Sid:        "Assume",
+		Principals: []Principal{{Type: "AWS", Identifiers: []string{arn}}},
+		Actions:    []string{"sts:AssumeRole"},
+	}
+}
+
+// boundary is the context in which the roles of a scope are told their permissions boundary.
+const boundary = "permissions-boundary"
+
+// Bound gives every role that is made in a scope a permissions boundary, the policy of the ARN. The scope must be empty yet.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+func Bound(scope constructs.Construct, policyARN string) {
+	scope.Node().SetContext(jsii.String(boundary), policyARN)
+}
+
+// Boundary returns the permissions boundary of a scope's roles, nil where there is none.
+func Boundary(scope constructs.Construct) *string {
+	if arn, bound := scope.Node().TryGetContext(jsii.String(boundary)).(string); bound {
+		return &arn
+	}
+	return nil
+}
+
+// RoleProps describe a role.
 type RoleProps struct {
 	// Name of the role. At most 64 characters.
 	Name string
 	// Description says what the role is for.
 	Description string
-	// Service is who assumes it, e.g. "ecs-tasks.amazonaws.com".
-	Service string
-	// AccountID is the account the service must act for, so that nobody else's resources can borrow the role.
-	// https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
-	AccountID string
-	// Statements are what the role may do. Defaults to nothing.
+	// Trust says who assumes it.
+	Trust Statement
+	// ManagedPolicy is the name of one of AWS's, e.g. "ReadOnlyAccess". Defaults to none.
+	ManagedPolicy string
+	// Statements are what the role may do, and with Deny what it may not whatever else allows it. Defaults to none.
 	Statements []Statement
+	// Provider places the role in another account. Defaults to the stack's.
+	Provider cdktf.TerraformProvider
 }
 
 // NewRole makes a role with one inline policy.
 func NewRole(scope constructs.Construct, id string, props RoleProps) iamrole.IamRole {
 	scope = constructs.NewConstruct(scope, &id)
-	trust := NewDocument(scope, "trust", Statement{
-		Sid:        "Assume",
-		Principals: Service(props.Service),
-		Actions:    []string{"sts:AssumeRole"},
-		Conditions: []Condition{{Test: "StringEquals", Variable: "aws:SourceAccount", Values: []string{props.AccountID}}},
-	})
 	role := iamrole.NewIamRole(scope, jsii.String("role"), &iamrole.IamRoleConfig{
-		Name:             &props.Name,
-		Description:      &props.Description,
-		AssumeRolePolicy: trust.Json(),
+		Name:                &props.Name,
+		Description:         &props.Description,
+		AssumeRolePolicy:    NewDocument(scope, "trust", props.Trust).Json(),
+		PermissionsBoundary: Boundary(scope),
+		Provider:            props.Provider,
 	})
+	if props.ManagedPolicy != "" {
+		iamrolepolicyattachment.NewIamRolePolicyAttachment(scope, jsii.String("managed"), &iamrolepolicyattachment.IamRolePolicyAttachmentConfig{
+			Role:      role.Name(),
+			PolicyArn: jsii.String("arn:aws:iam::aws:policy/" + props.ManagedPolicy),
+			Provider:  props.Provider,
+		})
+	}
 	if len(props.Statements) > 0 {
 		iamrolepolicy.NewIamRolePolicy(scope, jsii.String("policy"), &iamrolepolicy.IamRolePolicyConfig{
-			Name:   &props.Name,
-			Role:   role.Name(),
-			Policy: NewDocument(scope, "document", props.Statements...).Json(),
+			Name:     &props.Name,
+			Role:     role.Name(),
+			Policy:   NewDocument(scope, "document", props.Statements...).Json(),
+			Provider: props.Provider,
 		})
 	}
 	return role
@@ -118,12 +163,20 @@ func render(statements []Statement) *[]*dataawsiampolicydocument.DataAwsIamPolic
 			effect = "Deny"
 		}
 		row := &dataawsiampolicydocument.DataAwsIamPolicyDocumentStatement{
-			Sid:     jsii.String(s.Sid),
-			Effect:  jsii.String(effect),
-			Actions: jsii.Strings(s.Actions...),
+			Sid:    jsii.String(s.Sid),
+			Effect: jsii.String(effect),
+		}
+		if len(s.Actions) > 0 {
+			row.Actions = jsii.Strings(s.Actions...)
+		}
+		if len(s.NotActions) > 0 {
+			row.NotActions = jsii.Strings(s.NotActions...)
 		}
 		if len(s.Resources) > 0 {
 			row.Resources = jsii.Strings(s.Resources...)
+		}
+		if len(s.NotResources) > 0 {
+			row.NotResources = jsii.Strings(s.NotResources...)
 		}
 		if len(s.Principals) > 0 {
 			var principals []*dataawsiampolicydocument.DataAwsIamPolicyDocumentStatementPrincipals

@@ -2,6 +2,7 @@ package monitoring
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"sort"
 
@@ -14,6 +15,7 @@ import (
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 type (
 	body struct {
+		Start   string   `json:"start,omitempty"`
 		Widgets []widget `json:"widgets"`
 	}
 	widget struct {
@@ -32,9 +34,12 @@ type (
 		Metrics [][]any `json:"metrics"`
 	}
 	options struct {
-		Stat   string `json:"stat"`
-		Label  string `json:"label"`
-		Region string `json:"region,omitempty"`
+		Expression string `json:"expression,omitempty"`
+		ID         string `json:"id,omitempty"`
+		Stat       string `json:"stat,omitempty"`
+		Label      string `json:"label"`
+		Region     string `json:"region,omitempty"`
+		Visible    *bool  `json:"visible,omitempty"`
 	}
 )
 
@@ -47,16 +52,16 @@ const (
 func dashboard(scope constructs.Construct, props Props) {
 	cloudwatchdashboard.NewCloudwatchDashboard(scope, jsii.String("dashboard"), &cloudwatchdashboard.CloudwatchDashboardConfig{
 		DashboardName: &props.Name,
-		DashboardBody: jsii.String(render(props.Graphs, props.Region)),
+		DashboardBody: jsii.String(render(props.Graphs, props.Region, props.Start)),
 	})
 }
 
 // render lays the graphs out three in a row.
-func render(graphs []Graph, region string) string {
-	b := body{Widgets: []widget{}}
+func render(graphs []Graph, region, start string) string {
+	b := body{Start: start, Widgets: []widget{}}
 	perRow := columns / widgetWidth
 	for i, g := range graphs {
-		p := properties{Title: g.Title, Region: region, Period: 60, View: "timeSeries"}
+		p := properties{Title: g.Title, Region: region, Period: cmp.Or(g.PeriodSeconds, 60), View: "timeSeries"}
 		for _, m := range g.Metrics {
 			p.Metrics = append(p.Metrics, row(m))
 		}
@@ -74,8 +79,11 @@ func render(graphs []Graph, region string) string {
 	return string(bytes.TrimSpace(out.Bytes()))
 }
 
-// row writes a metric as CloudWatch wants it: namespace, name, dimension pairs, options.
+// row writes a metric as CloudWatch wants it: namespace, name, dimension pairs, options; a formula is options alone.
 func row(m Metric) []any {
+	if m.Expression != "" {
+		return []any{options{Expression: m.Expression, Label: m.Label}}
+	}
 	r := []any{m.Namespace, m.Name}
 	names := make([]string, 0, len(m.Dimensions))
 	for name := range m.Dimensions {
@@ -89,5 +97,9 @@ func row(m Metric) []any {
 	if label == "" {
 		label = m.Name
 	}
-	return append(r, options{Stat: m.Statistic, Label: label, Region: m.Region})
+	o := options{ID: m.ID, Stat: m.Statistic, Label: label, Region: m.Region}
+	if m.ID != "" {
+		o.Visible = jsii.Bool(false)
+	}
+	return append(r, o)
 }

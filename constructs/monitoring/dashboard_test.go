@@ -13,7 +13,7 @@ func TestGraphsStandThreeInARowWithoutOverlap(t *testing.T) {
 		graphs[i] = Graph{Title: "g", Metrics: []Metric{{Namespace: "n", Name: "m", Statistic: "Sum"}}}
 	}
 	var b body
-	if err := json.Unmarshal([]byte(render(graphs, "eu-west-1")), &b); err != nil {
+	if err := json.Unmarshal([]byte(render(graphs, "eu-west-1", "")), &b); err != nil {
 		t.Fatal(err)
 	}
 	var got [][2]int
@@ -41,7 +41,19 @@ func TestAMetricIsWrittenAsCloudWatchReadsIt(t *testing.T) {
 }
 
 func TestADashboardWithoutGraphsIsStillOne(t *testing.T) {
-	if got := render(nil, "eu-west-1"); got != `{"widgets":[]}` {
+	if got := render(nil, "eu-west-1", ""); got != `{"widgets":[]}` {
 		t.Error(got)
+	}
+}
+
+func TestAFormulaComputesWithNumbersThatAreNoLines(t *testing.T) {
+	graph := Graph{Title: "Failures", PeriodSeconds: 3600, Metrics: []Metric{
+		{Namespace: "n", Name: "m", Statistic: "Sum", ID: "failed"}, {Expression: "100 * failed", Label: "%"},
+	}}
+	want := `{"start":"-P28D","widgets":[{"type":"metric","x":0,"y":0,"width":8,"height":6,"properties":{"title":"Failures",` +
+		`"region":"eu-west-1","period":3600,"view":"timeSeries","metrics":[["n","m",{"id":"failed","stat":"Sum","label":"m","visible":false}],` +
+		`[{"expression":"100 * failed","label":"%"}]]}}]}`
+	if got := render([]Graph{graph}, "eu-west-1", "-P28D"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

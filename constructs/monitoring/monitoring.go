@@ -44,6 +44,10 @@ type Metric struct {
 	Label string
 	// Region is where the metric is, in a graph. Defaults to the dashboard's. CloudFront and its WAF report to us-east-1.
 	Region string
+	// ID makes it a number that formulas of the same graph compute with, and no line. Defaults to none: a line.
+	ID string
+	// Expression is, in a graph, metric math over the others' ids, in place of Namespace, Name, Dimensions and Statistic.
+	Expression string
 }
 
 // Alarm is a metric, or a formula over several, with a threshold.
@@ -76,9 +80,11 @@ type Alarm struct {
 type Graph struct {
 	Title   string
 	Metrics []Metric
+	// PeriodSeconds is the length of one data point. Defaults to 60.
+	PeriodSeconds int
 }
 
-// Props describe an environment's monitoring.
+// Props describe the monitoring of an environment, or of the pipelines.
 type Props struct {
 	// Name prefixes the names of what is made, e.g. "shop-dev".
 	Name string
@@ -91,9 +97,11 @@ type Props struct {
 	// Alarms and Graphs are gathered from the constructs.
 	Alarms []Alarm
 	Graphs []Graph
+	// Start is how far back the dashboard looks, e.g. "-P28D". Defaults to three hours, CloudWatch's default.
+	Start string
 }
 
-// Monitoring is an environment's topic and its alarms.
+// Monitoring is the topic and the alarms.
 type Monitoring struct {
 	Topic snstopic.SnsTopic
 	// RollBacks are the names of the alarms that roll a deployment back, by service.

@@ -21,8 +21,7 @@ func flowLogs(scope constructs.Construct, props Props, v vpc.Vpc) {
 	role := iam.NewRole(scope, "flow-log-role", iam.RoleProps{
 		Name:        props.Name + "-flow-logs",
 		Description: "Writes the VPC's flow logs",
-		Service:     "vpc-flow-logs.amazonaws.com",
-		AccountID:   props.AccountID,
+		Trust:       iam.ForService("vpc-flow-logs.amazonaws.com", props.AccountID),
 		Statements: []iam.Statement{{
 			Sid:       "Write",
 			Actions:   []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},

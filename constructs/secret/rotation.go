@@ -66,7 +66,7 @@ func NewRotation(scope constructs.Construct, id string, props RotationProps) *Ro
 		Name: "/aws/lambda/" + name, RetentionDays: props.LogRetentionDays, Key: props.Key,
 	})
 	role := iam.NewRole(scope, "role", iam.RoleProps{
-		Name: name, Description: "Gives secrets new values", Service: "lambda.amazonaws.com", AccountID: props.AccountID,
+		Name: name, Description: "Gives secrets new values", Trust: iam.ForService("lambda.amazonaws.com", props.AccountID),
 	})
 	r.base = []iam.Statement{
 		{Sid: "Log", Actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resources: []string{*log.Arn() + ":*"}},

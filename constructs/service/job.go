@@ -150,8 +150,7 @@ func (s *Service) schedulerRole(scope constructs.Construct) iamrole.IamRole {
 	return iam.NewRole(scope, "scheduler-role", iam.RoleProps{
 		Name:        p.family() + "-scheduler",
 		Description: "Starts " + p.Name + " on its schedule",
-		Service:     "scheduler.amazonaws.com",
-		AccountID:   p.AccountID,
+		Trust:       iam.ForService("scheduler.amazonaws.com", p.AccountID),
 		Statements: []iam.Statement{
 			{
 				Sid:       "Run",

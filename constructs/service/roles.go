@@ -47,8 +47,7 @@ func taskRole(scope constructs.Construct, p Props) iamrole.IamRole {
 	return iam.NewRole(scope, "task-role", iam.RoleProps{
 		Name:        fmt.Sprintf("%s-%s-task", p.Prefix, p.Name),
 		Description: "What the code of " + p.Name + " may do",
-		Service:     "ecs-tasks.amazonaws.com",
-		AccountID:   p.AccountID,
+		Trust:       iam.ForService("ecs-tasks.amazonaws.com", p.AccountID),
 		Statements:  statements,
 	})
 }
@@ -59,8 +58,7 @@ func executionRole(scope constructs.Construct, p Props, log cloudwatchloggroup.C
 	return iam.NewRole(scope, "execution-role", iam.RoleProps{
 		Name:        fmt.Sprintf("%s-%s-execution", p.Prefix, p.Name),
 		Description: "Starts tasks of " + p.Name,
-		Service:     "ecs-tasks.amazonaws.com",
-		AccountID:   p.AccountID,
+		Trust:       iam.ForService("ecs-tasks.amazonaws.com", p.AccountID),
 		Statements: []iam.Statement{
 			// The token opens nothing by itself, and the action knows no resources.
 			{Sid: "Login", Actions: []string{"ecr:GetAuthorizationToken"}, Resources: []string{"*"}},

@@ -53,7 +53,7 @@ type Config struct {
 	// them, and databases PostgreSQL as it is installed, as processes: for machines that cannot run containers. Programs may
 	// come into the folder later. Defaults to none; not to be set together with Containers.
 	Binaries string
-	// SitePort is where the one distribution of CloudFront is served as a browser sees it. Defaults to any free port.
+	// SitePort is where what CloudFront serves is, as a browser sees it. Defaults to any free port.
 	SitePort int
 }
 
@@ -167,6 +167,11 @@ func (e *Emulator) URL() string {
 // SiteURL is where a browser sees what CloudFront serves. It is not encrypted, but on a name that browsers trust like TLS.
 func (e *Emulator) SiteURL() string {
 	return "http://localhost:" + strconv.Itoa(e.run.SitePort)
+}
+
+// SiteURLOf is where a browser sees what one of several distributions serves: that of the domain name CloudFront gave it.
+func (e *Emulator) SiteURLOf(distribution string) string {
+	return fmt.Sprintf("http://%s.localhost:%d", distribution, e.run.SitePort)
 }
 
 // Stop lets the emulator save its state and end, and kills it if it does not.

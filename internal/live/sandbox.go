@@ -31,7 +31,12 @@ func OpenSandbox(ctx context.Context, root, dir string, log io.Writer) (*Sandbox
 	if s.Shop, err = OpenShop(ctx, root, e, stacks.Dev, log); err != nil {
 		return nil, err
 	}
-	if err := Copy(filepath.Join(root, "cdktf.out"), s.Out, bootstrap.Name, Shared, s.Environment.Name); err != nil {
+	out := filepath.Join(root, "cdktf.out")
+	names, err := stack.Names(out)
+	if err != nil {
+		return s, err
+	}
+	if err := Copy(out, s.Out, names...); err != nil {
 		return s, err
 	}
 	s.Env, err = Environ(e, s.Out)
@@ -52,10 +57,13 @@ func (s *Sandbox) Stack(ctx context.Context, name string) (*stack.Stack, error) 
 	return opened, opened.Init(ctx)
 }
 
-// Apply applies one of the copies.
+// Apply applies one of the copies, after making the hosted zones it looks up.
 func (s *Sandbox) Apply(ctx context.Context, name string) error {
 	opened, err := s.Stack(ctx, name)
 	if err != nil {
+		return err
+	}
+	if err := MakeZones(ctx, opened, s.Env); err != nil {
 		return err
 	}
 	return opened.Apply(ctx)

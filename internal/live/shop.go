@@ -91,6 +91,11 @@ func emulated(e *emulator.Emulator, account string) []func(*config.LoadOptions) 
 // Config is the SDK's, for the environment's account.
 func (s *Shop) Config() aws.Config { return s.aws }
 
+// ConfigOf is the same for the account of another environment.
+func (s *Shop) ConfigOf(ctx context.Context, e stacks.Environment) (aws.Config, error) {
+	return sdk.Load(ctx, e.Region, emulated(s.Emulator, e.AccountID)...)
+}
+
 // Operator are the SDK's settings of somebody who is logged in to the account that the environments share.
 func (s *Shop) Operator() []func(*config.LoadOptions) error {
 	return emulated(s.Emulator, stacks.All.Shared.AccountID)

@@ -10,10 +10,12 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -82,7 +84,11 @@ func (o Operator) enter(ctx context.Context, e stacks.Environment) (*Target, err
 	if err != nil {
 		return nil, refused("the AWS settings of this shell: %w", err)
 	}
-	login := fmt.Sprintf("log in to account %s as somebody who may assume %s", o.Config.Shared.AccountID, stacks.MemberRole)
+	role, err := memberRole()
+	if err != nil {
+		return nil, err
+	}
+	login := fmt.Sprintf("log in to account %s as somebody who may assume %s", o.Config.Shared.AccountID, role)
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
 		return nil, refused("who is logged in? %w\n%s", err, login)
@@ -93,8 +99,8 @@ func (o Operator) enter(ctx context.Context, e stacks.Environment) (*Target, err
 	}
 	t.Shared.Region = o.Config.Shared.Region
 	if aws.ToString(caller.Account) != e.AccountID {
-		role := fmt.Sprintf("arn:aws:iam::%s:role/%s", e.AccountID, stacks.MemberRole)
-		t.AWS.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), role,
+		arn := fmt.Sprintf("arn:aws:iam::%s:role/%s", e.AccountID, role)
+		t.AWS.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), arn,
 			func(a *stscreds.AssumeRoleOptions) { a.RoleSessionName = t.Operator }))
 		caller, err = sts.NewFromConfig(t.AWS).GetCallerIdentity(ctx, nil)
 		if err != nil {
@@ -107,6 +113,21 @@ func (o Operator) enter(ctx context.Context, e stacks.Environment) (*Target, err
 	}
 	t.Say("environment %s: account %s, %s", e.Name, e.AccountID, e.Region)
 	return t, nil
+}
+
+// RoleVariable is the environment variable that says which role to take in an environment's account: Terraform's own for its
+// variable "role". Defaults to stacks.MemberRole.
+const RoleVariable = "TF_VAR_role"
+
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+var roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+
+func memberRole() (string, error) {
+	role := cmp.Or(os.Getenv(RoleVariable), stacks.MemberRole)
+	if !roleName.MatchString(role) {
+		return "", refused("%s is %q: write the name of a role, without its account", RoleVariable, role)
+	}
+	return role, nil
 }
 
 var notInNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)

@@ -8,8 +8,8 @@ import (
 
 	"aws-microservices/constructs/ingress"
 	"aws-microservices/constructs/service"
+	"aws-microservices/internal/policy"
 	"aws-microservices/stacks"
-	"aws-microservices/test/synth/policy"
 )
 
 // These tests ask, as IAM would answer, every role of every environment for every action on every resource there is, of other
@@ -368,11 +368,13 @@ func guests(w *world) []string {
 			}
 		}
 	}
+	if w.environment() != nil || w.name == "shared" && w.config.Shared.Repository != nil {
+		let("cloudwatch.amazonaws.com", "monitoring/topic", " for us", "sns:Publish")
+		let("cloudwatch.amazonaws.com", "key/key", " for us", "kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext")
+	}
 	if w.environment() == nil {
 		return allowed
 	}
-	let("cloudwatch.amazonaws.com", "monitoring/topic", " for us", "sns:Publish")
-	let("cloudwatch.amazonaws.com", "key/key", " for us", "kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext")
 	let("cloudfront.amazonaws.com", "key/key", " from frontend/distribution", "kms:Decrypt")
 	isRoot := func(s stacks.Service) bool { return s.Path == ingress.Root }
 	if !slices.ContainsFunc(w.config.Platform.Services, isRoot) { // else it answers in the site's place

@@ -57,7 +57,7 @@ func TestNamesAreAsAWSWantsThem(t *testing.T) {
 	}
 }
 
-// Two resources of one kind with one name in one account would fight.
+// Two resources of one kind with one name from one provider would fight.
 func TestNamesAreUniqueInTheirStack(t *testing.T) {
 	for stackName, s := range platform {
 		for _, rule := range naming {
@@ -66,11 +66,12 @@ func TestNamesAreUniqueInTheirStack(t *testing.T) {
 			}
 			seen := map[string]string{}
 			for _, r := range s.Resource[rule.kind] {
+				provider, _ := r["provider"].(string)
 				value := r[rule.argument].(string)
-				if other, taken := seen[value]; taken {
+				if other, taken := seen[provider+" "+value]; taken {
 					t.Errorf("%s: %s and %s are both named %q", stackName, other, pathOf(r), value)
 				}
-				seen[value] = pathOf(r)
+				seen[provider+" "+value] = pathOf(r)
 			}
 		}
 	}

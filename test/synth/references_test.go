@@ -9,8 +9,11 @@ import (
 // reference names an attribute of a resource or a data source, within an expression.
 var reference = regexp.MustCompile(`\b(data\.)?(aws_[a-z0-9_]+)\.([A-Za-z0-9_-]+)[.\[}]`)
 
-// local names a value of the stack's own, within an expression.
-var local = regexp.MustCompile(`\blocal\.([a-z_]+)`)
+// local and variable name values of the stack's own, within an expression.
+var (
+	local    = regexp.MustCompile(`\blocal\.([a-z_]+)`)
+	variable = regexp.MustCompile(`\bvar\.([a-z_]+)`)
+)
 
 func TestEveryReferenceLeadsSomewhere(t *testing.T) {
 	referencesResolve(t, platform)
@@ -26,12 +29,18 @@ func referencesResolve(t *testing.T, all map[string]stack) {
 			nested := end < 0 && i < len(expressions)-1
 			found := reference.FindAllStringSubmatch(expression[:end+1], -1)
 			locals := local.FindAllStringSubmatch(expression[:end+1], -1)
+			variables := variable.FindAllStringSubmatch(expression[:end+1], -1)
 			for _, m := range locals {
 				if _, exists := s.Locals[m[1]]; !exists {
 					t.Errorf("%s: %s leads nowhere", name, m[0])
 				}
 			}
-			if len(found)+len(locals) == 0 && !nested {
+			for _, m := range variables {
+				if _, exists := s.Variable[m[1]]; !exists {
+					t.Errorf("%s: %s leads nowhere", name, m[0])
+				}
+			}
+			if len(found)+len(locals)+len(variables) == 0 && !nested {
 				t.Errorf("%s: ${%s refers to nothing", name, expression[:end+1])
 			}
 			for _, m := range found {

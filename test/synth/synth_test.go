@@ -49,6 +49,7 @@ type stack struct {
 	Data     map[string]map[string]map[string]any `json:"data"`
 	Output   map[string]map[string]any            `json:"output"`
 	Locals   map[string]any                       `json:"locals"`
+	Variable map[string]map[string]any            `json:"variable"`
 }
 
 // synthesize builds a configuration into dir and reads every stack.
@@ -166,18 +167,47 @@ func TestEveryStateHasItsOwnKeyInTheOneBucket(t *testing.T) {
 	}
 }
 
+// A person takes the role that AWS Organizations made, a pipeline one of its own: the plan does not hold which.
+func TestTheRoleInAnotherAccountIsAVariable(t *testing.T) {
+	want := map[string]any{"type": "string", "default": stacks.MemberRole, "ephemeral": true, "description": "The role to take in an environment's account"}
+	for name, s := range platform {
+		if name == "bootstrap" {
+			continue
+		}
+		got := s.Variable["role"]
+		delete(got, "//")
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+}
+
 func TestEveryProviderIsBoundToItsAccount(t *testing.T) {
-	accounts := map[string]string{"bootstrap": stacks.All.Shared.AccountID, "shared": stacks.All.Shared.AccountID}
+	shared := stacks.All.Shared.AccountID
+	accounts := map[string]string{"bootstrap": shared, "shared": shared}
 	for _, e := range stacks.All.Environments {
 		accounts[e.Name] = e.AccountID
+		accounts["shared/"+e.Name] = e.AccountID // where its roles for the pipelines are
 	}
 	for name, s := range platform {
 		if diff := cmp.Diff(map[string]any{"source": "hashicorp/aws", "version": "~> 5.100"}, s.Terraform.RequiredProviders["aws"]); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
 		}
 		for _, p := range s.Provider["aws"] {
-			if diff := cmp.Diff([]any{accounts[name]}, p["allowed_account_ids"]); diff != "" {
-				t.Errorf("%s %v (-want +got)\n%s", name, p["alias"], diff)
+			alias, _ := p["alias"].(string)
+			account, others := accounts[name+"/"+alias]
+			if !others {
+				account = accounts[name]
+			}
+			if diff := cmp.Diff([]any{account}, p["allowed_account_ids"]); diff != "" {
+				t.Errorf("%s %s (-want +got)\n%s", name, alias, diff)
+			}
+			var roles any
+			if account != shared {
+				roles = []any{map[string]any{"role_arn": "arn:aws:iam::" + account + ":role/${var.role}"}}
+			}
+			if diff := cmp.Diff(roles, p["assume_role"]); diff != "" {
+				t.Errorf("%s %s (-want +got)\n%s", name, alias, diff)
 			}
 		}
 	}

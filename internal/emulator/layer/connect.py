@@ -3,7 +3,7 @@
 gateway:port   the API, for containers
 gateway:80     Service Connect: the services by their names, e.g. http://payments
 127.0.0.1:any  the same for processes, a port for each name
-127.0.0.1:site the one distribution of CloudFront, as a browser sees it
+127.0.0.1:site what CloudFront serves, as a browser sees it
 """
 
 import asyncio
@@ -71,13 +71,19 @@ async def answer(stock, scope, receive, send):
 
 
 def _as_viewer(scope):
-    """The request as CloudFront gets it: for the distribution's own name, over TLS."""
+    """The request as CloudFront gets it: for the distribution's own name, over TLS.
+
+    Where there are several distributions, the host NAME.localhost asks for that of
+    the name, e.g. d1.cloudfront.net: browsers lead every such host to this machine.
+    """
     names = [dist["DomainName"] for _, dist in cloudfront._distributions._data.items()]
     if not names:
         return None
+    wanted = _host(scope).removesuffix(".localhost")
+    name = wanted if wanted in names else names[0]
     replaced = (b"host", b"x-forwarded-proto")
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in replaced]
-    headers += [(b"host", names[0].encode()), (b"x-forwarded-proto", b"https")]
+    headers += [(b"host", name.encode()), (b"x-forwarded-proto", b"https")]
     return {**scope, "headers": headers}
 
 

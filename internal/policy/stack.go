@@ -11,42 +11,48 @@ import (
 // ARNs of the others' resources. What only AWS knows (an id, a suffix) is made up of the resource's address: always the same,
 // different for each.
 type Stack struct {
-	AccountID string
-	// Regions are those of the providers by alias; "" is the default one's.
-	Regions map[string]string
+	// Providers are by their alias; "" is the default one.
+	Providers map[string]Provider
 	// Resources are the JSON's "resource".
 	Resources map[string]map[string]map[string]any
+}
+
+// Provider says where the resources of a provider are.
+type Provider struct {
+	AccountID, Region string
 }
 
 // arns are the formats of ARNs by the resource's type. {x} is the argument x; {region}, {account} and {id}, made up, are known
 // of every resource.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 var arns = map[string]string{
-	"aws_backup_plan":               "arn:aws:backup:{region}:{account}:backup-plan:{id}",
-	"aws_backup_vault":              "arn:aws:backup:{region}:{account}:backup-vault:{name}",
-	"aws_autoscaling_group":         "arn:aws:autoscaling:{region}:{account}:autoScalingGroup:{id}:autoScalingGroupName/{name}",
-	"aws_cloudfront_distribution":   "arn:aws:cloudfront::{account}:distribution/{id}",
-	"aws_cloudwatch_event_rule":     "arn:aws:events:{region}:{account}:rule/{name}",
-	"aws_cloudwatch_log_group":      "arn:aws:logs:{region}:{account}:log-group:{name}",
-	"aws_cloudwatch_metric_alarm":   "arn:aws:cloudwatch:{region}:{account}:alarm:{alarm_name}",
-	"aws_db_instance":               "arn:aws:rds:{region}:{account}:db:{identifier}",
-	"aws_db_proxy":                  "arn:aws:rds:{region}:{account}:db-proxy:prx-{id}",
-	"aws_dynamodb_table":            "arn:aws:dynamodb:{region}:{account}:table/{name}",
-	"aws_ecr_repository":            "arn:aws:ecr:{region}:{account}:repository/{name}",
-	"aws_ecs_capacity_provider":     "arn:aws:ecs:{region}:{account}:capacity-provider/{name}",
-	"aws_ecs_cluster":               "arn:aws:ecs:{region}:{account}:cluster/{name}",
-	"aws_ecs_task_definition":       "arn:aws:ecs:{region}:{account}:task-definition/{family}:1",
-	"aws_iam_role":                  "arn:aws:iam::{account}:role/{name}",
-	"aws_kms_key":                   "arn:aws:kms:{region}:{account}:key/{id}",
-	"aws_lambda_function":           "arn:aws:lambda:{region}:{account}:function:{function_name}",
-	"aws_rds_cluster":               "arn:aws:rds:{region}:{account}:cluster:{cluster_identifier}",
-	"aws_s3_bucket":                 "arn:aws:s3:::{bucket}",
-	"aws_scheduler_schedule":        "arn:aws:scheduler:{region}:{account}:schedule/default/{name}",
-	"aws_secretsmanager_secret":     "arn:aws:secretsmanager:{region}:{account}:secret:{name}-{suffix}",
-	"aws_sns_topic":                 "arn:aws:sns:{region}:{account}:{name}",
-	"aws_sqs_queue":                 "arn:aws:sqs:{region}:{account}:{name}",
-	"aws_ssm_parameter":             "arn:aws:ssm:{region}:{account}:parameter{name}",
-	"aws_service_discovery_service": "arn:aws:servicediscovery:{region}:{account}:service/{id}",
+	"aws_backup_plan":                 "arn:aws:backup:{region}:{account}:backup-plan:{id}",
+	"aws_backup_vault":                "arn:aws:backup:{region}:{account}:backup-vault:{name}",
+	"aws_autoscaling_group":           "arn:aws:autoscaling:{region}:{account}:autoScalingGroup:{id}:autoScalingGroupName/{name}",
+	"aws_cloudfront_distribution":     "arn:aws:cloudfront::{account}:distribution/{id}",
+	"aws_cloudwatch_event_rule":       "arn:aws:events:{region}:{account}:rule/{name}",
+	"aws_cloudwatch_log_group":        "arn:aws:logs:{region}:{account}:log-group:{name}",
+	"aws_cloudwatch_metric_alarm":     "arn:aws:cloudwatch:{region}:{account}:alarm:{alarm_name}",
+	"aws_db_instance":                 "arn:aws:rds:{region}:{account}:db:{identifier}",
+	"aws_db_proxy":                    "arn:aws:rds:{region}:{account}:db-proxy:prx-{id}",
+	"aws_dynamodb_table":              "arn:aws:dynamodb:{region}:{account}:table/{name}",
+	"aws_ecr_repository":              "arn:aws:ecr:{region}:{account}:repository/{name}",
+	"aws_ecs_capacity_provider":       "arn:aws:ecs:{region}:{account}:capacity-provider/{name}",
+	"aws_ecs_cluster":                 "arn:aws:ecs:{region}:{account}:cluster/{name}",
+	"aws_ecs_task_definition":         "arn:aws:ecs:{region}:{account}:task-definition/{family}:1",
+	"aws_iam_openid_connect_provider": "arn:aws:iam::{account}:oidc-provider/{host}",
+	"aws_iam_policy":                  "arn:aws:iam::{account}:policy/{name}",
+	"aws_iam_role":                    "arn:aws:iam::{account}:role/{name}",
+	"aws_kms_key":                     "arn:aws:kms:{region}:{account}:key/{id}",
+	"aws_lambda_function":             "arn:aws:lambda:{region}:{account}:function:{function_name}",
+	"aws_rds_cluster":                 "arn:aws:rds:{region}:{account}:cluster:{cluster_identifier}",
+	"aws_s3_bucket":                   "arn:aws:s3:::{bucket}",
+	"aws_scheduler_schedule":          "arn:aws:scheduler:{region}:{account}:schedule/default/{name}",
+	"aws_secretsmanager_secret":       "arn:aws:secretsmanager:{region}:{account}:secret:{name}-{suffix}",
+	"aws_sns_topic":                   "arn:aws:sns:{region}:{account}:{name}",
+	"aws_sqs_queue":                   "arn:aws:sqs:{region}:{account}:{name}",
+	"aws_ssm_parameter":               "arn:aws:ssm:{region}:{account}:parameter{name}",
+	"aws_service_discovery_service":   "arn:aws:servicediscovery:{region}:{account}:service/{id}",
 }
 
 // attributes are other attributes that only AWS knows, by type and name.
@@ -78,6 +84,17 @@ var (
 
 // ARN returns a resource's ARN, or an error for a type that has none here.
 func (s Stack) ARN(kind, id string) (string, error) { return s.attribute(kind, id, "arn") }
+
+// Provider returns the provider of a resource.
+func (s Stack) Provider(r map[string]any) (Provider, error) {
+	provider, _ := r["provider"].(string)
+	_, alias, _ := strings.Cut(provider, ".")
+	p, ok := s.Providers[alias]
+	if !ok {
+		return Provider{}, fmt.Errorf("there is no provider %q", provider)
+	}
+	return p, nil
+}
 
 // Known tells whether resources of the type have ARNs here.
 func Known(kind string) bool { return arns[kind] != "" }
@@ -161,20 +178,22 @@ func (s Stack) attribute(kind, id, name string) (string, error) {
 func (s Stack) fill(kind, id, name string, r map[string]any) (string, error) {
 	made := fmt.Sprintf("%X", sha256.Sum256([]byte(kind+"."+id)))
 	switch name {
-	case "account":
-		return s.AccountID, nil
 	case "id":
 		return made[:20], nil
 	case "suffix": // Secrets Manager adds six characters
 		return made[20:26], nil
-	case "region":
-		provider, _ := r["provider"].(string)
-		_, alias, _ := strings.Cut(provider, ".")
-		region, ok := s.Regions[alias]
-		if !ok {
-			return "", fmt.Errorf("%s.%s: there is no provider %q", kind, id, provider)
+	case "account", "region":
+		p, err := s.Provider(r)
+		if err != nil {
+			return "", fmt.Errorf("%s.%s: %w", kind, id, err)
 		}
-		return region, nil
+		if name == "account" {
+			return p.AccountID, nil
+		}
+		return p.Region, nil
+	case "host":
+		url, _ := r["url"].(string)
+		return strings.TrimPrefix(url, "https://"), nil
 	}
 	argument, ok := r[name].(string)
 	if !ok {

@@ -11,29 +11,31 @@ import (
 func stack() Stack {
 	named := func(name string) map[string]any { return map[string]any{"name": name} }
 	return Stack{
-		AccountID: "111122223333",
-		Regions:   map[string]string{"": "eu-west-1", "edge": "us-east-1"},
+		Providers: map[string]Provider{"": {"111122223333", "eu-west-1"}, "edge": {"111122223333", "us-east-1"}, "dev": {"444455556666", "eu-west-1"}},
 		Resources: map[string]map[string]map[string]any{
-			"aws_sqs_queue":             {"orders": named("shop-orders"), "copy": named("${aws_sqs_queue.orders.name}-copy")},
-			"aws_secretsmanager_secret": {"token": named("shop-token")},
-			"aws_kms_key":               {"key": {}, "edge": {"provider": "aws.edge"}, "lost": {"provider": "aws.nowhere"}},
-			"aws_db_instance":           {"shop": {"identifier": "shop-dev"}},
-			"aws_db_proxy":              {"shop": named("shop-dev")},
-			"aws_s3_bucket":             {"media": {"bucket": "media"}},
-			"aws_ecs_task_definition":   {"orders": {"family": "orders", "execution_role_arn": "${aws_iam_role.start.arn}"}},
-			"aws_iam_role":              {"start": named("start")},
-			"aws_vpc":                   {"vpc": {}},
+			"aws_sqs_queue":                   {"orders": named("shop-orders"), "copy": named("${aws_sqs_queue.orders.name}-copy")},
+			"aws_secretsmanager_secret":       {"token": named("shop-token")},
+			"aws_kms_key":                     {"key": {}, "edge": {"provider": "aws.edge"}, "lost": {"provider": "aws.nowhere"}},
+			"aws_db_instance":                 {"shop": {"identifier": "shop-dev"}},
+			"aws_db_proxy":                    {"shop": named("shop-dev")},
+			"aws_s3_bucket":                   {"media": {"bucket": "media"}},
+			"aws_ecs_task_definition":         {"orders": {"family": "orders", "execution_role_arn": "${aws_iam_role.start.arn}"}},
+			"aws_iam_role":                    {"start": named("start"), "theirs": {"name": "theirs", "provider": "aws.dev"}},
+			"aws_iam_openid_connect_provider": {"github": {"url": "https://token.actions.githubusercontent.com"}},
+			"aws_vpc":                         {"vpc": {}},
 		},
 	}
 }
 
 func TestReferencesBecomeARNs(t *testing.T) {
 	for text, want := range map[string]string{
-		"plain":                                "plain",
-		"${aws_sqs_queue.orders.arn}":          "arn:aws:sqs:eu-west-1:111122223333:shop-orders",
-		"${aws_sqs_queue.copy.arn}":            "arn:aws:sqs:eu-west-1:111122223333:shop-orders-copy",
-		"${aws_s3_bucket.media.arn}/reports/*": "arn:aws:s3:::media/reports/*",
-		"${aws_s3_bucket.media.id}":            "media",
+		"plain":                                                             "plain",
+		"${aws_sqs_queue.orders.arn}":                                       "arn:aws:sqs:eu-west-1:111122223333:shop-orders",
+		"${aws_sqs_queue.copy.arn}":                                         "arn:aws:sqs:eu-west-1:111122223333:shop-orders-copy",
+		"${aws_s3_bucket.media.arn}/reports/*":                              "arn:aws:s3:::media/reports/*",
+		"${aws_s3_bucket.media.id}":                                         "media",
+		"${aws_iam_role.theirs.arn}":                                        "arn:aws:iam::444455556666:role/theirs",
+		"${aws_iam_openid_connect_provider.github.arn}":                     "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com",
 		"${aws_ecs_task_definition.orders.arn_without_revision}:*":          "arn:aws:ecs:eu-west-1:111122223333:task-definition/orders:*",
 		"${aws_ecs_task_definition.orders.execution_role_arn}":              "arn:aws:iam::111122223333:role/start",
 		"${aws_sqs_queue.orders.name}/${aws_s3_bucket.media.bucket}":        "shop-orders/media",
