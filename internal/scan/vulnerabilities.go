@@ -1,13 +1,11 @@
 package scan
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/goccy/go-yaml"
 )
 
 // VulnerabilitiesFile lists the vulnerabilities that images may have for a while. Trivy reads it as it is.
@@ -24,9 +22,7 @@ func Vulnerabilities(data []byte, now time.Time) ([]Exception, error) {
 			ExpiredAt string `yaml:"expired_at"`
 		} `yaml:"vulnerabilities"`
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&list); err != nil && !errors.Is(err, io.EOF) {
+	if err := yaml.UnmarshalWithOptions(data, &list, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s: %w; each of its vulnerabilities has an id, a statement and expired_at, nothing else",
 			VulnerabilitiesFile, err)
 	}

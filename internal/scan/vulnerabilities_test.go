@@ -13,8 +13,8 @@ func TestVulnerabilitiesThatMayStayBecomeGrypesRules(t *testing.T) {
 	for list, want := range map[string]string{
 		"":                    "ignore: []\n",
 		"vulnerabilities: []": "ignore: []\n",
-		vulnerability("CVE-2099-0001", "the function is never called", "2026-12-31"): "ignore:\n    - vulnerability: CVE-2099-0001\n" +
-			"      include-aliases: true\n      reason: the function is never called\n",
+		vulnerability("CVE-2099-0001", "the function is never called", "2026-12-31"): "ignore:\n- vulnerability: CVE-2099-0001\n" +
+			"  include-aliases: true\n  reason: the function is never called\n",
 	} {
 		exceptions, err := Vulnerabilities([]byte(list), now)
 		if err != nil {

@@ -2,8 +2,8 @@
 //
 //	go run . DIR
 //
-// It holds two made-up vulnerabilities of Go's standard library: CVE-2099-0001, high and fixed, known under a second name as
-// most are; and CVE-2099-0002, critical and without a fix, which stops nothing.
+// It holds two made-up vulnerabilities of Go's standard library, each with a second name as most have: CVE-2099-0001, high and
+// fixed, and CVE-2099-0002, critical and without a fix, which stops nothing.
 package main
 
 import (
@@ -45,8 +45,8 @@ func write(dir string) error {
 		id, alias, severity string
 		fix                 v6.Fix
 	}{
-		{"GHSA-0000-0000-0001", "CVE-2099-0001", "high", v6.Fix{Version: "2.0.0", State: v6.FixedStatus}},
-		{"CVE-2099-0002", "", "critical", v6.Fix{State: v6.NotFixedStatus}},
+		{"CVE-2099-0001", "GHSA-0000-0000-0001", "high", v6.Fix{Version: "2.0.0", State: v6.FixedStatus}},
+		{"CVE-2099-0002", "GHSA-0000-0000-0002", "critical", v6.Fix{State: v6.NotFixedStatus}},
 	} {
 		if err := add(db, v.id, v.alias, v.severity, v.fix); err != nil {
 			return fmt.Errorf("%s: %w", v.id, err)
@@ -64,10 +64,8 @@ func add(db v6.ReadWriter, id, alias, severity string, fix v6.Fix) error {
 	now := time.Now()
 	blob := &v6.VulnerabilityBlob{
 		ID:         id,
+		Aliases:    []string{alias},
 		Severities: []v6.Severity{{Scheme: v6.SeveritySchemeCHMLN, Value: severity, Rank: 1}},
-	}
-	if alias != "" {
-		blob.Aliases = []string{alias}
 	}
 	handle := &v6.VulnerabilityHandle{
 		Name: id, Status: v6.VulnerabilityActive, PublishedDate: &now, ModifiedDate: &now, ProviderID: "test", BlobValue: blob,
@@ -81,7 +79,7 @@ func add(db v6.ReadWriter, id, alias, severity string, fix v6.Fix) error {
 		Vulnerability:   handle,
 		Package:         &v6.Package{Ecosystem: "go-module", Name: "stdlib"},
 		BlobValue: &v6.PackageBlob{
-			CVEs:   []string{alias},
+			CVEs:   []string{id},
 			Ranges: []v6.Range{{Version: v6.Version{Type: "golang", Constraint: "<2.0.0"}, Fix: &fix}},
 		},
 	})
