@@ -476,3 +476,20 @@ func TestTheRequiredChecksAreJobsThatAlwaysRun(t *testing.T) {
 		}
 	}
 }
+
+// What is renamed would lose its owners, and nobody would be asked.
+func TestWhatHasOwnersIsThere(t *testing.T) {
+	text, err := os.ReadFile("../../.github/CODEOWNERS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "/") {
+			continue
+		}
+		path, owners, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if _, err := os.Stat("../.." + path); err != nil || !strings.HasPrefix(strings.TrimSpace(owners), "@") {
+			t.Errorf("%s is owned by %q: %v", path, owners, err)
+		}
+	}
+}
