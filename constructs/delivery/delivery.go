@@ -89,32 +89,37 @@ func New(scope constructs.Construct, id string, props Props) *Delivery {
 		// No thumbprints: AWS trusts the authority of GitHub's certificate by itself.
 		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc_verify-thumbprint.html
 	})
-	d.role("plan", "Plans, and sees drift", jobs{pullRequests: true, branch: true}, d.plans())
-	d.role("build", "Builds images and pushes them", jobs{branch: true, tags: true, workflow: "backend.yml"}, d.pushes())
-	d.role("report", "Reports what became of a job", jobs{pullRequests: true, branch: true, tags: true}, d.reports())
+	d.role("plan", jobs{pullRequests: true, branch: true}, iam.RoleProps{
+		Description: "Plans, and sees drift", ManagedPolicy: readOnly, Statements: d.plans(),
+	})
+	d.role("build", jobs{branch: true, tags: true, workflow: "backend.yml"}, iam.RoleProps{
+		Description: "Builds images and pushes them", Statements: d.pushes(),
+	})
+	d.role("report", jobs{pullRequests: true, branch: true, tags: true}, iam.RoleProps{
+		Description: "Reports what became of a job", Statements: d.reports(),
+	})
 	for _, e := range props.Environments {
-		in := func(workflow string, tags bool) jobs {
-			return jobs{branch: true, tags: tags, workflow: workflow, environment: e.Name}
-		}
-		d.role("apply-"+e.Name, "Applies "+e.Name, in("apply.yml", false), d.applies(e))
-		d.role("deploy-"+e.Name, "Releases services to "+e.Name, in("release-services.yml", true), d.deploys(e))
-		d.account(e)
+		d.role("apply-"+e.Name, jobs{branch: true, environment: e.Name, workflow: "apply.yml"}, iam.RoleProps{
+			Description: "Applies " + e.Name, Statements: d.applies(e),
+		})
+		d.role("deploy-"+e.Name, jobs{branch: true, tags: true, environment: e.Name, workflow: "release-services.yml"}, iam.RoleProps{
+			Description: "Releases services to " + e.Name, Statements: d.deploys(e),
+		})
 		if e.SiteBucket != "" {
-			d.role("frontend-"+e.Name, "Releases the page to "+e.Name, in("release-page.yml", true), d.goesOn(e, "frontend"))
+			d.role("frontend-"+e.Name, jobs{branch: true, tags: true, environment: e.Name, workflow: "release-page.yml"}, iam.RoleProps{
+				Description: "Releases the page to " + e.Name, Statements: d.goesOn(e, "frontend"),
+			})
 		}
+		d.account(e)
 	}
 	d.logs()
 	return d
 }
 
 // role makes a role of the shared account, that jobs on GitHub assume.
-func (d *Delivery) role(name, description string, who jobs, may []iam.Statement) {
-	props := iam.RoleProps{
-		Name: d.Name + "-" + name, Description: description, Trust: d.Repository.trust(*d.github.Arn(), who), Statements: may,
-	}
-	if name == "plan" {
-		props.ManagedPolicy = readOnly
-	}
+func (d *Delivery) role(name string, who jobs, props iam.RoleProps) {
+	props.Name = d.Name + "-" + name
+	props.Trust = d.Repository.trust(*d.github.Arn(), who)
 	iam.NewRole(d.scope, name, props)
 }
 
