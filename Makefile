@@ -96,7 +96,7 @@ live: tools ## apply ENV, plan it again, destroy it (ENV=dev)
 ##- checks
 
 .PHONY: test
-test: tools system lint golden scan page ## everything: lint, golden files, scan and all tests
+test: tools system scanners lint golden scan page ## everything: lint, golden files, scan and all tests
 	@cd internal/emulator && ../../.tools/emulator/bin/python -m unittest
 	@cd apps && go test -race ./...
 	@cd apps/web && npm test && npm run e2e
