@@ -53,6 +53,10 @@ review: tools ## summarize a saved plan (PLAN=cdktf.out/stacks/dev/plan)
 deploy: tools ## change ENV to what the code says, after asking (ENV=dev)
 	@cdktf deploy $(ENV)
 
+.PHONY: repository
+repository: ## set up the GitHub repository: environments, reviewers, rules (REVIEWERS=alice,team:platform)
+	@go run ./cmd/repository -reviewers "$(REVIEWERS)"
+
 ##- a running environment
 
 .PHONY: run
@@ -96,7 +100,7 @@ live: tools ## apply ENV, plan it again, destroy it (ENV=dev)
 ##- checks
 
 .PHONY: test
-test: tools system scanners lint golden scan page ## everything: lint, golden files, scan and all tests
+test: tools scanners system lint golden scan page ## everything: lint, golden files, scan and all tests
 	@cd internal/emulator && ../../.tools/emulator/bin/python -m unittest
 	@cd apps && go test -race ./...
 	@cd apps/web && npm test && npm run e2e

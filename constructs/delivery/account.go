@@ -38,8 +38,9 @@ func (d *Delivery) account(e Environment) {
 	}
 	d.boundary(scope, e)
 	role("plan", "plan", "Looks at everything but data", readOnly, append(noData(),
-		iam.Statement{Sid: "NoObjects", Deny: true, Actions: []string{"s3:GetObject*"}, Resources: []string{"*"}},
-		iam.Statement{Sid: "NoDecryption", Deny: true, Actions: []string{"kms:Decrypt"}, Resources: []string{"*"}},
+		iam.Statement{
+			Sid: "NoContents", Deny: true, Actions: []string{"dynamodb:GetItem", "kms:Decrypt", "s3:GetObject*"}, Resources: []string{"*"},
+		},
 	))
 	role("apply", "apply-"+e.Name, "Changes what Terraform made", powerUser, d.changes(e))
 	role("deploy", "deploy-"+e.Name, "Releases services", "", d.releases(e))
@@ -72,7 +73,7 @@ func noData() []iam.Statement {
 	return []iam.Statement{{
 		Sid: "NoData", Deny: true, Resources: []string{"*"},
 		Actions: []string{
-			"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:GetRecords", "dynamodb:PartiQLSelect", "dynamodb:Query", "dynamodb:Scan",
+			"dynamodb:BatchGetItem", "dynamodb:GetRecords", "dynamodb:PartiQLSelect", "dynamodb:Query", "dynamodb:Scan",
 			"logs:FilterLogEvents", "logs:GetLogEvents", "logs:GetLogRecord", "logs:GetQueryResults", "logs:StartLiveTail", "logs:StartQuery",
 			"rds:DownloadCompleteDBLogFile", "rds:DownloadDBLogFilePortion",
 			"secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue",

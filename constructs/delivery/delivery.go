@@ -89,32 +89,37 @@ func New(scope constructs.Construct, id string, props Props) *Delivery {
 		// No thumbprints: AWS trusts the authority of GitHub's certificate by itself.
 		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc_verify-thumbprint.html
 	})
-	d.role("plan", "Plans, and sees drift", jobs{pullRequests: true, branch: true}, d.plans())
-	d.role("build", "Builds images and pushes them", jobs{branch: true, tags: true, workflow: "backend.yml"}, d.pushes())
-	d.role("report", "Reports what became of a job", jobs{pullRequests: true, branch: true, tags: true}, d.reports())
+	d.role("plan", jobs{pullRequests: true, branch: true}, iam.RoleProps{
+		Description: "Plans, and sees drift", ManagedPolicy: readOnly, Statements: d.plans(),
+	})
+	d.role("build", jobs{branch: true, tags: true, workflow: "backend.yml"}, iam.RoleProps{
+		Description: "Builds images and pushes them", Statements: d.pushes(),
+	})
+	d.role("report", jobs{pullRequests: true, branch: true, tags: true}, iam.RoleProps{
+		Description: "Reports what became of a job", Statements: d.reports(),
+	})
 	for _, e := range props.Environments {
-		in := func(workflow string, tags bool) jobs {
-			return jobs{branch: true, tags: tags, workflow: workflow, environment: e.Name}
-		}
-		d.role("apply-"+e.Name, "Applies "+e.Name, in("apply.yml", false), d.applies(e))
-		d.role("deploy-"+e.Name, "Releases services to "+e.Name, in("release-services.yml", true), d.deploys(e))
-		d.account(e)
+		d.role("apply-"+e.Name, jobs{branch: true, environment: e.Name, workflow: "apply.yml"}, iam.RoleProps{
+			Description: "Applies " + e.Name, Statements: d.applies(e),
+		})
+		d.role("deploy-"+e.Name, jobs{branch: true, tags: true, environment: e.Name, workflow: "release-services.yml"}, iam.RoleProps{
+			Description: "Releases services to " + e.Name, Statements: d.deploys(e),
+		})
 		if e.SiteBucket != "" {
-			d.role("frontend-"+e.Name, "Releases the page to "+e.Name, in("release-page.yml", true), d.goesOn(e, "frontend"))
+			d.role("frontend-"+e.Name, jobs{branch: true, tags: true, environment: e.Name, workflow: "release-page.yml"}, iam.RoleProps{
+				Description: "Releases the page to " + e.Name, Statements: d.goesOn(e, "frontend"),
+			})
 		}
+		d.account(e)
 	}
 	d.logs()
 	return d
 }
 
 // role makes a role of the shared account, that jobs on GitHub assume.
-func (d *Delivery) role(name, description string, who jobs, may []iam.Statement) {
-	props := iam.RoleProps{
-		Name: d.Name + "-" + name, Description: description, Trust: d.Repository.trust(*d.github.Arn(), who), Statements: may,
-	}
-	if name == "plan" {
-		props.ManagedPolicy = readOnly
-	}
+func (d *Delivery) role(name string, who jobs, props iam.RoleProps) {
+	props.Name = d.Name + "-" + name
+	props.Trust = d.Repository.trust(*d.github.Arn(), who)
 	iam.NewRole(d.scope, name, props)
 }
 
@@ -134,9 +139,12 @@ func (d *Delivery) goesOn(environment Environment, name string) []iam.Statement 
 	return []iam.Statement{{Sid: "GoOn", Actions: []string{"sts:AssumeRole"}, Resources: []string{d.roleIn(environment, name)}}}
 }
 
-// objectsOf is the condition key that names the bucket for whose objects S3 uses a key.
+// objectsOf and itemsOf are the condition keys that name the bucket, or the table, for which S3 or DynamoDB uses a key.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
-const objectsOf = "kms:EncryptionContext:aws:s3:arn"
+const (
+	objectsOf = "kms:EncryptionContext:aws:s3:arn"
+	itemsOf   = "kms:EncryptionContext:aws:dynamodb:tableName"
+)
 
 // objectKey lets a role use the key of a bucket for its objects, and not for whatever else it encrypts. The key's id is made by
 // another stack.
@@ -151,9 +159,10 @@ func keys(accountID, region string) string {
 	return fmt.Sprintf("arn:aws:kms:%s:%s:key/*", region, accountID)
 }
 
-// plans is reading every state, and the shared account's resources by a policy of AWS. A plan takes no lock.
+// plans is reading every state with its checksum, and the shared account's resources by a policy of AWS. A plan takes no lock.
 func (d *Delivery) plans() []iam.Statement {
 	bucket := "arn:aws:s3:::" + d.State.Bucket
+	states := []string{bucket + "/*/terraform.tfstate"}
 	var roles []string
 	for _, e := range d.Environments {
 		roles = append(roles, d.roleIn(e, "plan"))
@@ -161,14 +170,34 @@ func (d *Delivery) plans() []iam.Statement {
 	return append([]iam.Statement{
 		{Sid: "GoOn", Actions: []string{"sts:AssumeRole"}, Resources: roles},
 		{Sid: "States", Actions: []string{"s3:ListBucket"}, Resources: []string{bucket}},
-		{Sid: "State", Actions: []string{"s3:GetObject"}, Resources: []string{bucket + "/*/terraform.tfstate"}},
+		{Sid: "State", Actions: []string{"s3:GetObject"}, Resources: states},
+		{Sid: "Checksum", Actions: []string{"dynamodb:GetItem"}, Resources: []string{d.locks()}},
 		objectKey(d.AccountID, d.Region, d.State.Bucket, "kms:Decrypt"),
-		{Sid: "NoOtherObject", Deny: true, Actions: []string{"s3:GetObject*"}, NotResources: []string{bucket + "/*/terraform.tfstate"}},
+		d.lockKey(),
+		{Sid: "NoOtherObject", Deny: true, Actions: []string{"s3:GetObject*"}, NotResources: states},
+		{Sid: "NoOtherItem", Deny: true, Actions: []string{"dynamodb:GetItem"}, NotResources: []string{d.locks()}},
 		{
 			Sid: "NoOtherDecryption", Deny: true, Actions: []string{"kms:Decrypt"}, Resources: []string{"*"},
-			Conditions: []iam.Condition{{Test: "StringNotEquals", Variable: objectsOf, Values: []string{bucket}}},
+			Conditions: []iam.Condition{
+				{Test: "StringNotEquals", Variable: objectsOf, Values: []string{bucket}},
+				{Test: "StringNotEquals", Variable: itemsOf, Values: []string{d.State.Table}},
+			},
 		},
 	}, noData()...)
+}
+
+// locks is the ARN of the table of locks, which also holds a checksum of each state.
+func (d *Delivery) locks() string {
+	return fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s", d.Region, d.AccountID, d.State.Table)
+}
+
+// lockKey lets a role read the table of locks.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+func (d *Delivery) lockKey() iam.Statement {
+	return iam.Statement{
+		Sid: "LockKey", Actions: []string{"kms:Decrypt"}, Resources: []string{keys(d.AccountID, d.Region)},
+		Conditions: []iam.Condition{{Test: "StringEquals", Variable: itemsOf, Values: []string{d.State.Table}}},
+	}
 }
 
 // pushes is pushing images and what is attested of them. Nothing is deleted: an image that runs stays.
@@ -229,19 +258,13 @@ func (d *Delivery) applies(e Environment) []iam.Statement {
 		iam.Statement{
 			// The lock, and the checksum of the state that is kept beside it.
 			Sid: "Lock", Actions: []string{"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"},
-			Resources: []string{fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s", d.Region, d.AccountID, d.State.Table)},
+			Resources: []string{d.locks()},
 			Conditions: []iam.Condition{{
 				Test: "ForAllValues:StringEquals", Variable: "dynamodb:LeadingKeys", Values: []string{item, item + "-md5"},
 			}},
 		},
 		objectKey(d.AccountID, d.Region, d.State.Bucket, "kms:Decrypt", "kms:GenerateDataKey"),
-		iam.Statement{
-			// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
-			Sid: "LockKey", Actions: []string{"kms:Decrypt"}, Resources: []string{keys(d.AccountID, d.Region)},
-			Conditions: []iam.Condition{{
-				Test: "StringEquals", Variable: "kms:EncryptionContext:aws:dynamodb:tableName", Values: []string{d.State.Table},
-			}},
-		},
+		d.lockKey(),
 		metrics(),
 	)
 }

@@ -68,7 +68,10 @@ type world struct {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if w, err := running(); started && w != nil && w.Sandbox != nil {
+	if !started {
+		os.Exit(code) // asked only now, running would start it
+	}
+	if w, err := running(); w != nil && w.Sandbox != nil {
 		if ended := w.Emulator.Kill(); ended != nil {
 			fmt.Fprintln(os.Stderr, ended)
 			code = 1

@@ -40,7 +40,10 @@ func (w *world) key(t *testing.T) string { return filepath.Base(w.dir) + "-" + t
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if w, err := running(); started && err == nil {
+	if !started {
+		os.Exit(code) // asked only now, running would start it
+	}
+	if w, err := running(); err == nil {
 		if err := w.Emulator.Kill(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1

@@ -14,6 +14,8 @@ import (
 // Job is one job of a run, as act's log tells it.
 type Job struct {
 	ID int `json:"id"`
+	// Attempt is always the first.
+	Attempt int `json:"run_attempt"`
 	// Name is that of the job, with the calling one's before it where a reusable workflow holds it.
 	Name string `json:"name"`
 	// Status is in_progress or completed; Conclusion is success or failure, and nothing before.
@@ -65,7 +67,7 @@ func (s Store) Jobs(run int) ([]Job, error) {
 		i := slices.IndexFunc(jobs, func(j *Job) bool { return j.Name == name })
 		if i < 0 {
 			i = len(jobs)
-			jobs = append(jobs, &Job{ID: run*1000 + i, Name: name, Status: "in_progress", Started: l.Time})
+			jobs = append(jobs, &Job{ID: run*1000 + i, Attempt: 1, Name: name, Status: "in_progress", Started: l.Time})
 		}
 		jobs[i].take(l, failed)
 	}

@@ -62,15 +62,15 @@ type call struct {
 
 // parse reads the flags, between which stand as many arguments as are wanted.
 func (c *call) parse(wanted int) error {
-	c.FlagSet.SetOutput(io.Discard)
+	c.SetOutput(io.Discard)
 	// The repository is this one, wherever gh is called.
 	repository := c.String("repo", github.Repository, "")
 	c.StringVar(repository, "R", github.Repository, "")
 	for rest := c.given; len(rest) > 0; {
-		if err := c.FlagSet.Parse(rest); err != nil {
+		if err := c.Parse(rest); err != nil {
 			return fmt.Errorf("%s: %w", c.Name(), err)
 		}
-		rest = c.FlagSet.Args()
+		rest = c.Args()
 		if len(rest) > 0 {
 			c.args, rest = append(c.args, rest[0]), rest[1:]
 		}
