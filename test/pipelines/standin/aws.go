@@ -53,7 +53,7 @@ func credentialsOf([]string) error {
 	if err != nil {
 		return err
 	}
-	trusted, err := trusts(document, account, claims)
+	trusted, err := trusts(document, role, account, claims)
 	if err != nil {
 		return err
 	}
