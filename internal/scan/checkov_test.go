@@ -17,7 +17,7 @@ func tool(t *testing.T, path string) string {
 	}
 	path = filepath.Join("..", "..", ".tools", filepath.FromSlash(path))
 	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v: run make tools", err)
+		t.Fatalf("%v: run make tools, for Grype make scanners", err)
 	}
 	return path
 }

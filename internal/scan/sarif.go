@@ -9,41 +9,53 @@ import (
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 )
 
-// SARIF writes the problems for GitHub's code scanning; without any it writes a report without results, which closes
-// the alerts there. A result is at the construct's line in the JSON of its stack, below dir.
+// result is one finding as GitHub's code scanning shows it, with all that it asks for.
 // https://docs.github.com/en/code-security/reference/code-scanning/sarif-files/sarif-support
-func (v Verdict) SARIF(w io.Writer, dir string) error {
-	run := sarif.NewRun().WithTool(sarif.NewTool().WithDriver(sarif.NewToolComponent().WithName("make scan")))
-	for _, problem := range v.Problems {
-		id, name := problem.rule()
-		rule := run.AddRule(id).WithDescription(name).WithFullDescription(text(name)).WithHelp(text(problem.Rule.Remedy()))
-		if problem.link != "" {
-			rule.WithHelpURI(problem.link)
+type result struct {
+	rule, name string // what findings are grouped by
+	help, link string // what to do about it, and where to read more; the link may be missing
+	level      string // error, warning or note
+	message    string
+	file       string // below the repository, or at least without a scheme: another one is refused
+	line       int
+}
+
+// writeSARIF writes a report. Without results it closes the alerts of earlier ones.
+func writeSARIF(w io.Writer, tool string, results []result) error {
+	text := func(s string) *sarif.MultiformatMessageString { return sarif.NewMultiformatMessageString().WithText(s) }
+	run := sarif.NewRun().WithTool(sarif.NewTool().WithDriver(sarif.NewToolComponent().WithName(tool)))
+	for _, r := range results {
+		rule := run.AddRule(r.rule).WithDescription(r.name).WithFullDescription(text(r.name)).WithHelp(text(r.help))
+		if r.link != "" {
+			rule.WithHelpURI(r.link)
 		}
-		file := "cdktf.json" // a result has to be somewhere: what concerns no stack is at the app
-		if problem.Stack != "" {
-			file = path.Join(filepath.ToSlash(dir), problem.Stack, File)
-		}
-		run.CreateResultForRule(id).WithLevel("error").
-			WithMessage(sarif.NewTextMessage(problem.String())).
+		run.CreateResultForRule(r.rule).WithLevel(r.level).
+			WithMessage(sarif.NewTextMessage(r.message)).
 			AddLocation(sarif.NewLocationWithPhysicalLocation(sarif.NewPhysicalLocation().
-				WithArtifactLocation(sarif.NewSimpleArtifactLocation(file)).
-				WithRegion(sarif.NewRegion().WithStartLine(max(problem.line, 1)))))
+				WithArtifactLocation(sarif.NewSimpleArtifactLocation(r.file)).
+				WithRegion(sarif.NewRegion().WithStartLine(r.line))))
 	}
 	report := sarif.NewReport()
 	report.AddRun(run)
 	return report.PrettyWrite(w)
 }
 
-// rule is the id and description of what code scanning groups problems by: the check, or the rule of the gate.
-func (p Problem) rule() (id, name string) {
-	if p.Rule == Unexcepted {
-		id, name, _ = strings.Cut(p.Check, " ")
-		return id, name
+// SARIF writes the problems for GitHub's code scanning, each at its construct's line in the JSON of its stack, below dir.
+func (v Verdict) SARIF(w io.Writer, dir string) error {
+	var results []result
+	for _, p := range v.Problems {
+		r := result{
+			rule: strings.ReplaceAll(string(p.Rule), " ", "-"), name: string(p.Rule), help: p.Rule.Remedy(), link: p.link,
+			level: "error", message: p.String(),
+			file: "cdktf.json", line: 1, // what concerns no stack is at the app
+		}
+		if p.Rule == Unexcepted {
+			r.rule, r.name, _ = strings.Cut(p.Check, " ")
+		}
+		if p.Stack != "" {
+			r.file, r.line = path.Join(filepath.ToSlash(dir), p.Stack, File), p.line
+		}
+		results = append(results, r)
 	}
-	return strings.ReplaceAll(string(p.Rule), " ", "-"), string(p.Rule)
-}
-
-func text(s string) *sarif.MultiformatMessageString {
-	return sarif.NewMultiformatMessageString().WithText(s)
+	return writeSARIF(w, "make scan", results)
 }

@@ -9,19 +9,15 @@ import (
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 )
 
-// sarifOf writes a verdict, and checks it against the schema and against what GitHub asks for beyond that.
-func sarifOf(t *testing.T, verdict Verdict) sarif.Run {
+// validSARIF checks a report against the schema and against what GitHub asks for beyond that.
+func validSARIF(t *testing.T, text []byte) sarif.Run {
 	t.Helper()
-	var text bytes.Buffer
-	if err := verdict.SARIF(&text, "cdktf.out/stacks"); err != nil {
-		t.Fatal(err)
-	}
 	var report sarif.Report
-	if err := json.Unmarshal(text.Bytes(), &report); err != nil {
+	if err := json.Unmarshal(text, &report); err != nil {
 		t.Fatal(err)
 	}
 	if err := report.Validate(); err != nil {
-		t.Fatalf("%v\n%s", err, text.String())
+		t.Fatalf("%v\n%s", err, text)
 	}
 	if report.Version != "2.1.0" || len(report.Runs) != 1 {
 		t.Fatalf("version %s with %d runs", report.Version, len(report.Runs))
@@ -32,6 +28,15 @@ func sarifOf(t *testing.T, verdict Verdict) sarif.Run {
 		}
 	}
 	return *report.Runs[0]
+}
+
+func sarifOf(t *testing.T, verdict Verdict) sarif.Run {
+	t.Helper()
+	var text bytes.Buffer
+	if err := verdict.SARIF(&text, "cdktf.out/stacks"); err != nil {
+		t.Fatal(err)
+	}
+	return validSARIF(t, text.Bytes())
 }
 
 func TestProblemsAreAtTheirConstructInSARIF(t *testing.T) {

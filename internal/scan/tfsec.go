@@ -21,7 +21,8 @@ import (
 const HCLFile = "cdk.tf"
 
 // wildcards is the one check of tfsec that does not count. What it says of a policy depends on how many references tfsec
-// happens to resolve: of seven documents alike it reports one. Checkov judges the same documents (CKV_AWS_107 to 111, 356).
+// happens to resolve: of seven documents alike it reports one. Checkov judges the same documents (CKV_AWS_107 to 111, 356),
+// and test/synth each statement.
 const wildcards = "aws-iam-no-policy-wildcards"
 
 // Tfsec runs the scanner. It reads HCL, because in JSON it does not see nested blocks.

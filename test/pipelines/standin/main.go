@@ -33,6 +33,9 @@ func main() {
 		"attest":            attest,
 		"sbom":              sbom,
 		"image-scan":        scan,
+		"zap":               zap,
+		"sonarqube":         sonarqube,
+		"dependency-review": dependencyReview,
 	}[name]
 	err := fmt.Errorf("there is no stand-in %q", name)
 	if known {

@@ -149,12 +149,14 @@ func execute(name string, arguments ...string) error {
 // action's inputs and its list of exceptions.
 func scan(arguments []string) error {
 	image := cmp.Or(input("image"), input("image-ref"))
-	if image == "" && input("sbom") == "" {
-		return errors.New("neither image nor image-ref nor sbom is given")
-	}
 	source := "docker:" + image
-	if input("sbom") != "" {
+	switch {
+	case input("sbom") != "":
 		source = "sbom:" + input("sbom")
+	case input("scan-type") == "fs":
+		source = "dir:" + cmp.Or(input("scan-ref"), ".")
+	case image == "":
+		return errors.New("neither image nor image-ref nor sbom is given")
 	}
 	if slices.Contains(arguments, "trivy") {
 		return trivy(source)
@@ -167,8 +169,10 @@ func scan(arguments []string) error {
 	if input("config") != "" {
 		flags = append(flags, "--config", input("config"))
 	}
-	if input("only-fixed") == "true" {
-		flags = append(flags, "--only-fixed")
+	for _, name := range []string{"only-fixed", "by-cve"} {
+		if input(name) == "true" {
+			flags = append(flags, "--"+name)
+		}
 	}
 	if cmp.Or(input("fail-build"), "true") == "true" {
 		flags = append(flags, "--fail-on", cmp.Or(input("severity-cutoff"), "medium"))
@@ -178,7 +182,7 @@ func scan(arguments []string) error {
 
 // trivy judges what Grype finds as Trivy would.
 func trivy(source string) error {
-	found, err := exec.Command("grype", source, "--output", "json", "--quiet").Output()
+	found, err := exec.Command("grype", source, "--output", "json", "--by-cve", "--quiet").Output()
 	if err != nil {
 		return fmt.Errorf("grype: %w", err)
 	}
