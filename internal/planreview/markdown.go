@@ -7,18 +7,33 @@ import (
 	"strings"
 )
 
-// Limit is how long the summary gets at most, in bytes: GitHub takes 65,536 characters in a comment.
+// Limit is how long the summaries get at most together, in bytes: GitHub takes 65,536 characters in a comment.
 const Limit = 65000
 
-// What each part of the summary may take of it. The groups get the rest.
-const (
-	findingsLimit = 9000
-	costLimit     = 6000
-	folding       = 150
-)
+// folding is what the tags that fold a group take.
+const folding = 150
 
-// Markdown is the summary. The first line is how a pipeline finds the comment again.
-func (r *Review) Markdown() string {
+// Markdown is the summary of plans that are decided on together. The short ones are whole, the long ones share the rest of
+// the room.
+func Markdown(reviews ...*Review) string {
+	texts := make([]string, len(reviews))
+	sizes := make([]int, len(reviews))
+	for i, r := range reviews {
+		texts[i] = r.markdown(Limit)
+		sizes[i] = len(texts[i])
+	}
+	limit := share(sizes, Limit-len(reviews))
+	for i, r := range reviews {
+		if sizes[i] > limit {
+			texts[i] = r.markdown(limit)
+		}
+	}
+	return strings.Join(texts, "\n")
+}
+
+// markdown is the summary of one plan. A part gets no more than its portion of the limit, the groups get the rest.
+func (r *Review) markdown(limit int) string {
+	findingsLimit, costLimit := limit*9/65, limit*6/65
 	var b strings.Builder
 	fmt.Fprintf(&b, "<!-- planreview:%s -->\n", marker(r.Name))
 	b.WriteString(r.headline() + "\n\n")
@@ -31,9 +46,9 @@ func (r *Review) Markdown() string {
 		{"🌐 The network opens", r.Network},
 		{"🔑 Permissions widen", r.IAM},
 	} {
-		b.WriteString(section(part.title, part.findings))
+		b.WriteString(section(part.title, part.findings, findingsLimit))
 	}
-	b.WriteString(r.cost())
+	b.WriteString(r.cost(costLimit))
 	if len(r.Outputs) > 0 {
 		names := make([]string, 0, len(r.Outputs))
 		for _, name := range r.Outputs {
@@ -41,7 +56,7 @@ func (r *Review) Markdown() string {
 		}
 		fmt.Fprintf(&b, "\nOutputs that change: %s\n", brief(names, 10))
 	}
-	b.WriteString(r.groups(Limit - b.Len()))
+	b.WriteString(r.groups(limit - b.Len()))
 	return b.String()
 }
 
@@ -71,7 +86,7 @@ func (r *Review) headline() string {
 		risks = append(risks, fmt.Sprintf("permissions widen (%d)", n))
 	}
 	switch {
-	case len(r.Changes) == 0 && len(r.Outputs) == 0:
+	case r.empty():
 		return "### ✅ " + name + ": no changes"
 	case len(r.DataLoss) > 0:
 		return fmt.Sprintf("### ⛔ %s: %s; needs the label `%s`", name, strings.Join(risks, ", "), ApproveDataLoss)
@@ -128,17 +143,17 @@ func signed(x float64) string {
 }
 
 // section lists findings, the minor ones folded.
-func section(title string, findings []Finding) string {
+func section(title string, findings []Finding, limit int) string {
 	if len(findings) == 0 {
 		return ""
 	}
 	n := loud(findings)
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n#### %s\n\n", title)
-	b.WriteString(findingList(findings[:n], findingsLimit*2/3))
+	b.WriteString(findingList(findings[:n], limit*2/3))
 	if minor := findings[n:]; len(minor) > 0 {
 		fmt.Fprintf(&b, "\n<details><summary>%d of what is new or goes</summary>\n\n%s\n</details>\n",
-			len(minor), findingList(minor, findingsLimit/3))
+			len(minor), findingList(minor, limit/3))
 	}
 	return b.String()
 }
@@ -159,7 +174,7 @@ func findingList(findings []Finding, limit int) string {
 // sentence shows a finding's text. It holds names, so all of it is untrusted.
 func sentence(s string) string { return code(clip(s, 2*most)) }
 
-func (r *Review) cost() string {
+func (r *Review) cost(limit int) string {
 	c := r.Cost
 	if len(c.Items) == 0 && len(c.Unpriced) == 0 {
 		return ""
@@ -184,7 +199,7 @@ func (r *Review) cost() string {
 	for n, i := range items {
 		row := fmt.Sprintf("| %s | %s | %.2f | %.2f | %s |\n", code(clip(i.Path, 100)), code(clip(i.What, 100)), i.Before, i.After,
 			signed(cents(i.After-i.Before)))
-		if b.Len()+len(row) > costLimit*2/3 {
+		if b.Len()+len(row) > limit*2/3 {
 			fmt.Fprintf(&b, "\nand %d more\n", len(items)-n)
 			break
 		}
@@ -194,7 +209,7 @@ func (r *Review) cost() string {
 		fmt.Fprintf(&b, "\nNot priced, and in no sum:\n\n")
 		for n, one := range c.Unpriced {
 			line := "- " + code(clip(one, 160)) + "\n"
-			if b.Len()+len(line) > costLimit-600 {
+			if b.Len()+len(line) > limit*9/10 {
 				fmt.Fprintf(&b, "- and %d more\n", len(c.Unpriced)-n)
 				break
 			}
@@ -246,10 +261,12 @@ func (r *Review) groups(room int) string {
 		g.changes = append(g.changes, c)
 	}
 	room -= folding
-	for _, g := range all {
+	sizes := make([]int, len(all))
+	for i, g := range all {
 		g.fill()
+		sizes[i] = g.size()
 	}
-	limit := share(all, room)
+	limit := share(sizes, room)
 	var b strings.Builder
 	for i, g := range all {
 		part := g.markdown(limit)
@@ -317,13 +334,9 @@ func (g *group) markdown(limit int) string {
 	return b.String()
 }
 
-// share is how much each group may take so that all fit: the small ones take what they need, the large ones the same.
-func share(all []*group, room int) int {
-	sizes := make([]int, 0, len(all))
-	for _, g := range all {
-		sizes = append(sizes, g.size())
-	}
-	slices.Sort(sizes)
+// share is how much each part may take so that all fit: the small ones take what they need, the large ones the same.
+func share(sizes []int, room int) int {
+	sizes = slices.Sorted(slices.Values(sizes))
 	for i, size := range sizes {
 		if equal := room / (len(sizes) - i); size > equal {
 			return equal

@@ -2,6 +2,7 @@
 //
 //	terraform show -json PLAN -> Read -> Review -> Markdown  for the pull request
 //	                                            -> Verdict   for the pipeline
+//	                          -> Stale                       before the plan is applied
 //
 // What would lose data, open the network or widen permissions is found by comparing the values before and after, not by
 // looking at the code. Sensitive values are masked while reading, before anything else sees them.
@@ -86,25 +87,16 @@ type Options struct {
 
 // Read reviews the output of terraform show -json.
 func Read(text []byte, o Options) (*Review, error) {
-	var state struct {
-		Errored bool `json:"errored"`
-	}
-	var plan tfjson.Plan
-	if err := json.Unmarshal(text, &plan); err != nil {
-		return nil, fmt.Errorf("this is not the output of terraform show -json PLAN: %w", err)
-	}
-	if err := json.Unmarshal(text, &state); err != nil {
+	plan, err := parse(text)
+	if err != nil {
 		return nil, err
-	}
-	if state.Errored {
-		return nil, errors.New("the plan ended with an error: mend that and plan again")
 	}
 	places, err := newPlaces(o.Stack)
 	if err != nil {
 		return nil, err
 	}
 	r := &Review{Name: o.Name, Partial: plan.Complete != nil && !*plan.Complete}
-	documents := newDocuments(&plan)
+	documents := newDocuments(plan)
 	var all []Change
 	for _, rc := range plan.ResourceChanges {
 		if rc.Mode != tfjson.ManagedResourceMode || rc.Change == nil {
@@ -141,8 +133,25 @@ func Read(text []byte, o Options) (*Review, error) {
 		}
 	}
 	slices.Sort(r.Outputs)
-	r.Cost = newCost(all, subnetsOf(&plan))
+	r.Cost = newCost(all, subnetsOf(plan))
 	return r, nil
+}
+
+func parse(text []byte) (*tfjson.Plan, error) {
+	var state struct {
+		Errored bool `json:"errored"`
+	}
+	var plan tfjson.Plan
+	if err := json.Unmarshal(text, &plan); err != nil {
+		return nil, fmt.Errorf("this is not the output of terraform show -json PLAN: %w", err)
+	}
+	if err := json.Unmarshal(text, &state); err != nil {
+		return nil, err
+	}
+	if state.Errored {
+		return nil, errors.New("the plan ended with an error: mend that and plan again")
+	}
+	return &plan, nil
 }
 
 func boolToInt(b bool) int {

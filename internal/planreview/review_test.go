@@ -63,7 +63,7 @@ func TestReviewsOfRealPlans(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for file, got := range map[string]string{name + ".md": r.Markdown(), name + ".verdict.json": string(verdict) + "\n"} {
+			for file, got := range map[string]string{name + ".md": planreview.Markdown(r), name + ".verdict.json": string(verdict) + "\n"} {
 				if *update {
 					if err := os.WriteFile(filepath.Join("testdata", file), []byte(got), 0o644); err != nil {
 						t.Fatal(err)
@@ -143,7 +143,7 @@ func TestTagsAreFolded(t *testing.T) {
 	if n := r.TagsOnly(); n == 0 || n != len(r.Changes) {
 		t.Errorf("%d of %d changes are of tags only", n, len(r.Changes))
 	}
-	if strings.Contains(r.Markdown(), "CostCenter") {
+	if strings.Contains(planreview.Markdown(r), "CostCenter") {
 		t.Error("the tags' values are shown")
 	}
 }
@@ -159,7 +159,7 @@ func TestSensitiveValuesAreNeverShown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if all := r.Markdown() + string(text); strings.Contains(all, "hunter2") || !strings.Contains(all, "changes (sensitive)") {
+		if all := planreview.Markdown(r) + string(text); strings.Contains(all, "hunter2") || !strings.Contains(all, "changes (sensitive)") {
 			t.Errorf("%s: %s", typ, all)
 		}
 	}
@@ -350,8 +350,8 @@ func TestNetworkThatOpens(t *testing.T) {
 func TestUnknownClassIsNotPriced(t *testing.T) {
 	db := map[string]any{"engine": "postgres", "instance_class": "db.x99.huge", "allocated_storage": 20, "storage_type": "gp3"}
 	r := mustRead(t, planOf(t, "aws_db_instance", nil, db, nil))
-	if len(r.Cost.Unpriced) != 1 || !strings.Contains(r.Markdown(), "db.x99.huge") {
-		t.Errorf("want the class among what is not priced: %+v\n%s", r.Cost, r.Markdown())
+	if len(r.Cost.Unpriced) != 1 || !strings.Contains(planreview.Markdown(r), "db.x99.huge") {
+		t.Errorf("want the class among what is not priced: %+v\n%s", r.Cost, planreview.Markdown(r))
 	}
 	db["instance_class"] = "db.m7g.2xlarge"
 	r = mustRead(t, planOf(t, "aws_db_instance", nil, db, nil))
@@ -394,9 +394,9 @@ func FuzzMarkdown(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := r.Markdown()
+		got := planreview.Markdown(r)
 		check(t, got)
-		if again := mustReadNamed(t, plan, text).Markdown(); again != got {
+		if again := planreview.Markdown(mustReadNamed(t, plan, text)); again != got {
 			t.Error("the same plan gives another summary")
 		}
 	})
@@ -444,26 +444,50 @@ func check(t *testing.T, markdown string) {
 
 func TestHugePlansFit(t *testing.T) {
 	for _, groups := range []int{1, 7, 400, 3000} {
-		var changes []any
-		for i := range 1200 {
-			typ := []string{"aws_sqs_queue", "aws_ecs_service", "aws_iam_role_policy"}[i%3]
-			name := "services_g" + strings.Repeat("y", i%groups%40) + string(rune('a'+i%groups%26)) + "_x_0A0A0A0A"
-			if groups == 3000 {
-				name = strings.Repeat("<", i%600) + "_x_0A0A0A0A"
-			}
-			after := map[string]any{"a": strings.Repeat("<&", 500), "name": strings.Repeat("@", 300)}
-			for k := range 40 {
-				after[string(rune('A'+k))] = i
-			}
-			changes = append(changes, map[string]any{
-				"address": typ + "." + name, "mode": "managed", "type": typ, "name": name,
-				"change": map[string]any{"actions": []string{"delete", "create"}, "before": map[string]any{"name": "b"}, "after": after},
-			})
-		}
-		plan, err := json.Marshal(map[string]any{"format_version": "1.2", "resource_changes": changes})
-		if err != nil {
-			t.Fatal(err)
-		}
-		check(t, mustRead(t, plan).Markdown())
+		check(t, planreview.Markdown(mustRead(t, hugePlan(t, groups))))
 	}
+}
+
+// In a comment of several plans the short ones are whole.
+func TestSeveralPlansFitTogether(t *testing.T) {
+	short, huge := review(t, "database"), mustRead(t, hugePlan(t, 400))
+	for _, reviews := range [][]*planreview.Review{{short, huge}, {huge, huge, short, huge}, {huge, huge, huge, huge}} {
+		got := planreview.Markdown(reviews...)
+		if len(got) > planreview.Limit || len(got) < planreview.Limit*3/4 {
+			t.Errorf("%d bytes of %d", len(got), planreview.Limit)
+		}
+		for _, r := range reviews {
+			if r == short && !strings.Contains(got, planreview.Markdown(short)) {
+				t.Error("the short one is cut")
+			}
+		}
+		if want, n := len(reviews), strings.Count(got, "<!-- planreview:"); n != want {
+			t.Errorf("%d reviews, want %d", n, want)
+		}
+	}
+}
+
+func hugePlan(t testing.TB, groups int) []byte {
+	t.Helper()
+	var changes []any
+	for i := range 1200 {
+		typ := []string{"aws_sqs_queue", "aws_ecs_service", "aws_iam_role_policy"}[i%3]
+		name := "services_g" + strings.Repeat("y", i%groups%40) + string(rune('a'+i%groups%26)) + "_x_0A0A0A0A"
+		if groups == 3000 {
+			name = strings.Repeat("<", i%600) + "_x_0A0A0A0A"
+		}
+		after := map[string]any{"a": strings.Repeat("<&", 500), "name": strings.Repeat("@", 300)}
+		for k := range 40 {
+			after[string(rune('A'+k))] = i
+		}
+		changes = append(changes, map[string]any{
+			"address": typ + "." + name, "mode": "managed", "type": typ, "name": name,
+			"change": map[string]any{"actions": []string{"delete", "create"}, "before": map[string]any{"name": "b"}, "after": after},
+		})
+	}
+	plan, err := json.Marshal(map[string]any{"format_version": "1.2", "resource_changes": changes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
 }

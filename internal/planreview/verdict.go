@@ -4,6 +4,8 @@ import "slices"
 
 // Verdict is the review for a pipeline.
 type Verdict struct {
+	// Empty tells that the plan changes nothing.
+	Empty    bool           `json:"empty"`
 	DataLoss []Finding      `json:"data_loss"`
 	Network  []Finding      `json:"network"`
 	IAM      []Finding      `json:"iam"`
@@ -25,6 +27,7 @@ type VerdictCost struct {
 // Verdict sums the review up.
 func (r *Review) Verdict() Verdict {
 	v := Verdict{
+		Empty:    r.empty(),
 		DataLoss: append([]Finding{}, r.DataLoss...), Network: append([]Finding{}, r.Network...), IAM: append([]Finding{}, r.IAM...),
 		Cost: VerdictCost{
 			Before: r.Cost.Before, After: r.Cost.After, Difference: r.Cost.Difference(), Currency: currency,
@@ -46,3 +49,5 @@ func (r *Review) Verdict() Verdict {
 func (v Verdict) Missing(labels []string) []string {
 	return slices.DeleteFunc(slices.Clone(v.Needs), func(need string) bool { return slices.Contains(labels, need) })
 }
+
+func (r *Review) empty() bool { return len(r.Changes) == 0 && len(r.Outputs) == 0 }

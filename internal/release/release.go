@@ -247,6 +247,10 @@ func (r Releaser) site(ctx context.Context, t *operate.Target, outcome *Outcome,
 		if !r.Committed.IsZero() && !m.RolledBack {
 			m.LeadSeconds = time.Since(r.Committed).Seconds()
 		}
+		// By AWS's clock the entry may be a little older than this.
+		if history, err := site.History(ctx); err == nil && now.At.After(began.Add(-time.Minute)) {
+			m.RestoreSeconds = recovery(history, false, time.Now()).Seconds()
+		}
 	}
 	if err := openCloud(t, stacks.Service{Name: Web}).measure(ctx, m); err != nil {
 		t.Say("%s: warning: the metrics of this release are lost: %v", Web, err)

@@ -250,6 +250,8 @@ func runList(c *call) error {
 	event, status := c.String("event", "", ""), c.String("status", "", "")
 	fields, jq := c.String("json", "", ""), c.String("jq", "", "")
 	limit := c.Int("limit", 20, "")
+	// Runs have no times here.
+	c.String("created", "", "")
 	if err := c.parse(0); err != nil {
 		return err
 	}
