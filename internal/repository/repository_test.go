@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
 	"aws-microservices/constructs/delivery"
@@ -441,5 +442,54 @@ func TestTheWorkflowsUseOnlyWhatIsAllowed(t *testing.T) {
 	})
 	if err != nil || found == 0 {
 		t.Errorf("%d actions are used: %v", found, err)
+	}
+}
+
+// A check that no workflow makes would keep every pull request waiting, and one that is skipped would let every one pass.
+func TestTheRequiredChecksAreJobsThatAlwaysRun(t *testing.T) {
+	for _, name := range RequiredChecks {
+		text, err := os.ReadFile("../../.github/workflows/" + name + ".yml")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var workflow struct {
+			On   map[string]struct{ Paths []string }
+			Jobs map[string]struct{ Name, If string }
+		}
+		if err := yaml.Unmarshal(text, &workflow); err != nil {
+			t.Error(err)
+			continue
+		}
+		pulled, isPulled := workflow.On["pull_request"]
+		if !isPulled || len(pulled.Paths) > 0 {
+			t.Errorf("%s.yml does not run for every pull request: %v", name, workflow.On)
+		}
+		found := false
+		for id, job := range workflow.Jobs {
+			if job.Name == name || job.Name == "" && id == name {
+				found = strings.Contains(job.If, "always()")
+			}
+		}
+		if !found {
+			t.Errorf("%s.yml has no job %s that runs whatever became of the others", name, name)
+		}
+	}
+}
+
+// What is renamed would lose its owners, and nobody would be asked.
+func TestWhatHasOwnersIsThere(t *testing.T) {
+	text, err := os.ReadFile("../../.github/CODEOWNERS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "/") {
+			continue
+		}
+		path, owners, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if _, err := os.Stat("../.." + path); err != nil || !strings.HasPrefix(strings.TrimSpace(owners), "@") {
+			t.Errorf("%s is owned by %q: %v", path, owners, err)
+		}
 	}
 }
