@@ -110,6 +110,7 @@ func TestAServiceIsBuiltAnewWhenWhatItIsBuiltFromChanges(t *testing.T) {
 		{"apps/README.md", ""},
 		{"apps/web/src/main.ts", ""},
 		{"apps/other/notes.txt", ""},
+		{"apps/orders-archive/notes.txt", ""},
 		{"stacks/platform.go", ""},
 	} {
 		text, _ := os.ReadFile(filepath.Join(r.dir, test.file))
@@ -170,6 +171,11 @@ func TestAnImageIsNamedByTheCommitThatChangedIt(t *testing.T) {
 	first := r.git("rev-parse", "HEAD")
 	r.git("checkout", "--quiet", "-b", "feature")
 	r.write("apps/mailer/main.go", "package main\n\nfunc main() {}\n")
+	r.commit()
+	// Tried and given up, before the branch ever had it.
+	r.write("apps/migrate/main.go", "package main\n\nfunc main() {}\n")
+	r.commit()
+	r.git("checkout", "--quiet", first, "--", "apps/migrate")
 	r.commit()
 	r.git("checkout", "--quiet", "main")
 	r.write("apps/orders/main.go", "package main\n\nfunc main() {}\n")
