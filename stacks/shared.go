@@ -48,7 +48,8 @@ func pipelines(stack cdktf.TerraformStack, c Config, k kmskey.KmsKey) {
 	props := delivery.Props{
 		Name: c.Platform.Name, AccountID: c.Shared.AccountID, Region: c.Shared.Region, Repository: *c.Shared.Repository,
 		State:  delivery.State{Bucket: c.stateBucket(), Table: c.lockTable()},
-		Images: c.Platform.images(), Services: c.Platform.services(), Key: k, LogRetentionDays: 365,
+		Images: c.Platform.images(), Services: c.Platform.services(), MemberRole: MemberRole,
+		Key: k, LogRetentionDays: 365,
 	}
 	for _, s := range c.Platform.Services {
 		if s.Kind == service.Task {

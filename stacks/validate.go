@@ -89,6 +89,7 @@ func (c Config) Validate() error {
 			apart(&p, other, e)
 		}
 	}
+	c.validateRepository(&p)
 	return errors.Join(p...)
 }
 

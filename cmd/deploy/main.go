@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"syscall"
 	"time"
@@ -42,6 +43,7 @@ Flags come right after the command:
   -json           deploy, rollback, status, history, verify: one JSON document on stdout, the steps on stderr
   -force          deploy, rollback: replace a deployment that is under way
   -committed T    deploy: when the commit was made, as 2026-01-31T12:00:00Z; else the image's label says it
+  -digest D       deploy: the image that the version is, as sha256:…; refused if it is another one by now. Not for web
   -dir FOLDER     deploy ENV web: where the built page is, apps/web/dist if not given
   -follow         logs: go on as lines come
   -since D        logs: from how long ago, 1h if not given
@@ -132,6 +134,7 @@ type call struct {
 	force   bool
 	// committed is zero if it is not given.
 	committed time.Time
+	digest    string
 	folder    string
 	follow    bool
 	since     time.Duration
@@ -157,6 +160,8 @@ var commands = map[string]struct {
 	"sleep":    {[]string{"an environment"}, 0, false},
 }
 
+var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
 // flagsOf defines the flags of a command.
 func (c *call) flagsOf() *flag.FlagSet {
 	flags := flag.NewFlagSet(c.command, flag.ContinueOnError)
@@ -170,6 +175,13 @@ func (c *call) flagsOf() *flag.FlagSet {
 	case "deploy":
 		flags.BoolVar(&c.force, "force", false, "")
 		flags.StringVar(&c.folder, "dir", "apps/web/dist", "")
+		flags.Func("digest", "", func(text string) error {
+			if !digestForm.MatchString(text) {
+				return errors.New("write sha256: and 64 digits")
+			}
+			c.digest = text
+			return nil
+		})
 		flags.Func("committed", "", func(text string) (err error) {
 			c.committed, err = time.Parse(time.RFC3339, text)
 			return err
@@ -213,6 +225,9 @@ func parse(args []string) (call, error) {
 		if missing || c.args[i] == "" || c.args[i] == "--" {
 			return call{}, fmt.Errorf("%s: name %s", c.command, what)
 		}
+	}
+	if c.digest != "" && c.args[1] == release.Web {
+		return call{}, fmt.Errorf("%s: -digest is an image's, and %s has none", c.command, release.Web)
 	}
 	rest := c.args[min(len(c.args), len(wanted.takes)):]
 	if len(rest) > 0 && (!wanted.command || rest[0] != "--" || len(rest) == 1) {

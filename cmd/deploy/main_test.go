@@ -15,6 +15,8 @@ import (
 	"aws-microservices/internal/release"
 )
 
+var someDigest = "sha256:" + strings.Repeat("1f", 32)
+
 func TestCalls(t *testing.T) {
 	hour := time.Hour
 	for line, want := range map[string]call{
@@ -37,6 +39,9 @@ func TestCalls(t *testing.T) {
 		"deploy -committed 2026-01-31T12:00:00Z dev orders latest": {
 			command: "deploy", timeout: hour, folder: "apps/web/dist", committed: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC),
 			args: []string{"dev", "orders", "latest"},
+		},
+		"deploy -digest " + someDigest + " dev orders v1.2.3": {
+			command: "deploy", timeout: hour, folder: "apps/web/dist", digest: someDigest, args: []string{"dev", "orders", "v1.2.3"},
 		},
 	} {
 		got, err := parse(strings.Fields(line))
@@ -66,6 +71,8 @@ func TestMisuseIsRefusedWithTheUsage(t *testing.T) {
 		{[]string{"deploy", "dev", "orders"}, "deploy: name a version"},
 		{[]string{"deploy", "dev", "orders", "v1", "-force"}, "Flags come first"},
 		{[]string{"deploy", "-committed", "yesterday", "dev", "orders", "v1"}, "-committed"},
+		{[]string{"deploy", "-digest", "sha256:1", "dev", "orders", "v1"}, "write sha256: and 64 digits"},
+		{[]string{"deploy", "-digest", someDigest, "dev", "web", "v1"}, "-digest is an image's, and web has none"},
 		{[]string{"rollback", "dev"}, "rollback: name a service"},
 		{[]string{"rollback", "-committed", "x", "dev", "orders"}, "flag provided but not defined: -committed"},
 		{[]string{"status"}, "status: name an environment"},

@@ -42,6 +42,8 @@ type Props struct {
 	Images []string
 	// Services are what is released, and Tasks those of them that a pipeline runs.
 	Services, Tasks []string
+	// MemberRole is what people take in the environments' accounts, and no pipeline changes.
+	MemberRole string
 	// Environments are where the pipelines deliver to.
 	Environments []Environment
 	// Key encrypts the logs; its policy must let CloudWatch Logs use it.
@@ -172,8 +174,7 @@ func (d *Delivery) plans() []iam.Statement {
 // pushes is pushing images and what is attested of them. Nothing is deleted: an image that runs stays.
 func (d *Delivery) pushes() []iam.Statement {
 	return []iam.Statement{
-		// The token opens nothing by itself, and the action knows no resources.
-		{Sid: "Login", Actions: []string{"ecr:GetAuthorizationToken"}, Resources: []string{"*"}},
+		login(),
 		{
 			Sid: "Push",
 			Actions: []string{
@@ -183,6 +184,11 @@ func (d *Delivery) pushes() []iam.Statement {
 			Resources: d.repositories(d.Images),
 		},
 	}
+}
+
+// login is getting the registry's token, which opens nothing by itself. The action knows no resources.
+func login() iam.Statement {
+	return iam.Statement{Sid: "Login", Actions: []string{"ecr:GetAuthorizationToken"}, Resources: []string{"*"}}
 }
 
 func (d *Delivery) repositories(names []string) []string {
@@ -240,9 +246,10 @@ func (d *Delivery) applies(e Environment) []iam.Statement {
 	)
 }
 
-// deploys is finding out which image a version is, and saying what became of it.
+// deploys is finding out which image a version is and what is attested of it, and saying what became of it.
 func (d *Delivery) deploys(e Environment) []iam.Statement {
 	return append(d.goesOn(e, "deploy"),
+		login(),
 		iam.Statement{
 			Sid: "Images", Actions: []string{"ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"},
 			Resources: d.repositories(d.Services),

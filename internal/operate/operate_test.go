@@ -46,6 +46,22 @@ func TestUnknownNamesAreRefusedWithThoseThatExist(t *testing.T) {
 	}
 }
 
+func TestARoleIsNamedWithoutItsAccount(t *testing.T) {
+	for value, want := range map[string]string{"": stacks.MemberRole, "shop-deploy": "shop-deploy"} {
+		t.Setenv(RoleVariable, value)
+		if got, err := memberRole(); err != nil || got != want {
+			t.Errorf("%q: %q %v, want %q", value, got, err, want)
+		}
+	}
+	t.Setenv(RoleVariable, "arn:aws:iam::111122223333:role/shop-deploy")
+	o := Operator{Out: &bytes.Buffer{}, Config: stacks.Config{Environments: []stacks.Environment{{Name: "dev", AccountID: "444455556666", Region: "eu-west-1"}}}}
+	err := o.Wake(t.Context(), "dev")
+	want := `TF_VAR_role is "arn:aws:iam::111122223333:role/shop-deploy": write the name of a role, without its account`
+	if !errors.As(err, new(RefusedError)) || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestOperatorsAreNamedByTheirLogin(t *testing.T) {
 	for arn, want := range map[string]string{
 		"arn:aws:sts::111122223333:assumed-role/Admin/jane.doe@example.com": "operate-jane-doe-example-com",

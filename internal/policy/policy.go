@@ -1,7 +1,7 @@
 // Package policy decides as IAM does whether a request is allowed.
 //
 //	aws_iam_policy_document (JSON) -> Read -> Statement ... \
-//	                                                          Evaluate(Request, Policies) -> Decision
+//	a policy as IAM returns it -> Parse ----> Statement ... - Evaluate(Request, Policies) -> Decision
 //	resources of the JSON -> Stack.Resolve (concrete ARNs)  /
 //
 // It knows identity policies and resource policies of one account and of two. What it does not know (an operator, a policy

@@ -38,6 +38,8 @@ type deployer struct {
 	first, scales bool
 	// standing says that the version was deployed before this began: it is not taken back.
 	standing bool
+	// down says that no task of the service ran when this began, and back that what ran before does again.
+	down, back bool
 	// begun says that something was changed or followed.
 	begun bool
 	// ended are the tasks that were seen to stop, which ECS forgets after a while.
@@ -80,6 +82,7 @@ func (d *deployer) attempt(ctx context.Context) error {
 	if err := d.waiting(ctx, seen, running); err != nil {
 		return err
 	}
+	d.down = d.first || seen.Desired > 0 && seen.Running == 0
 	if d.history, err = again(ctx, d, "read the ledger", d.world.history); err != nil {
 		return err
 	}
@@ -176,6 +179,7 @@ func (d *deployer) fail(ctx context.Context, seen state, r revision, v verdict) 
 	if err == nil && id != "" {
 		err = d.await(ctx, id, running)
 	}
+	d.back = err == nil && !placeholder(running.Image)
 	return errors.Join(failed, err)
 }
 
@@ -188,6 +192,7 @@ func (d *deployer) replace(ctx context.Context) error {
 	if d.before, err = again(ctx, d, "read the task definition", d.newest); err != nil {
 		return err
 	}
+	d.standing = d.before.Image == d.image.Reference
 	if _, err := d.announce(ctx); err != nil {
 		return err
 	}

@@ -180,6 +180,84 @@ func TestAJobsReleaseIsTheNewestRevision(t *testing.T) {
 	}
 }
 
+// --- how long a failure lasts
+
+func TestAFailureEndsWithWhatServesNext(t *testing.T) {
+	// restored is what the run measured, as the entry of the ledger since when the service was not well.
+	restored := func(t *testing.T, m *model) int64 {
+		t.Helper()
+		now := m.measured[len(m.measured)-1].RestoreSeconds
+		if now == 0 {
+			return 0
+		}
+		for _, e := range slices.Backward(m.entries) {
+			if m.clock.Sub(e.At).Seconds() == now {
+				return e.Number
+			}
+		}
+		t.Errorf("%g s is since no entry of %+v", now, m.entries)
+		return -1
+	}
+	check := func(t *testing.T, m *model, r *run, code int, since int64) {
+		t.Helper()
+		wants(t, r.run(t.Context()), code)
+		if got := restored(t, m); got != since {
+			t.Errorf("restored since entry %d, want %d", got, since)
+		}
+		m.clock = m.clock.Add(time.Hour) // so that every entry has a time of its own
+	}
+	t.Run("a release of another version is none", func(t *testing.T) {
+		m := newModel("a")
+		m.clock = m.clock.Add(time.Hour)
+		check(t, m, m.release("b"), ExitServes, 0)
+		check(t, m, m.release("b"), ExitServes, 0)
+	})
+	t.Run("what ECS goes back to", func(t *testing.T) {
+		m := newModel("a")
+		m.clock = m.clock.Add(time.Hour)
+		m.behaves[image("b")] = crashing
+		check(t, m, m.release("b"), ExitFailed, 3)
+		check(t, m, m.release("a"), ExitServes, 0)
+		check(t, m, m.release("c"), ExitServes, 0)
+	})
+	t.Run("what is put back", func(t *testing.T) {
+		m := newModel("a")
+		m.clock = m.clock.Add(time.Hour)
+		m.behaves[image("b")], m.noRollback = crashing, true
+		check(t, m, m.release("b"), ExitFailed, 3)
+	})
+	t.Run("what a person goes back to", func(t *testing.T) {
+		m := newModel("a")
+		m.clock = m.clock.Add(time.Hour)
+		check(t, m, m.release("b"), ExitServes, 0)
+		check(t, m, m.release("a", back(m)), ExitServes, 3)
+		check(t, m, m.release("a", back(m)), ExitServes, 0)
+	})
+	t.Run("the next release, where nothing ran before", func(t *testing.T) {
+		m := firstCrashing()
+		m.clock = m.clock.Add(time.Hour)
+		check(t, m, m.release("b"), ExitFailed, 0)
+		check(t, m, m.release("c"), ExitServes, 2)
+	})
+	t.Run("the next release, where what ran before fails too", func(t *testing.T) {
+		m := newModel("a")
+		m.clock = m.clock.Add(time.Hour)
+		m.behaves[image("b")], m.noRollback = crashing, true
+		wants(t, m.release("b").run(t.Context()), ExitFailed)
+		m.service.Running, m.service.Deployments[0].Running = 0, 0
+		m.clock = m.clock.Add(time.Hour)
+		check(t, m, m.release("c"), ExitServes, 3)
+	})
+	t.Run("what a job is rolled back to", func(t *testing.T) {
+		m := newModel("a")
+		job := func(d *deployer) { d.longRunning = false }
+		m.clock = m.clock.Add(time.Hour)
+		check(t, m, m.release("b", job), ExitServes, 0)
+		check(t, m, m.release("a", back(m), job), ExitServes, 3)
+		check(t, m, m.release("a", job), ExitServes, 0)
+	})
+}
+
 // --- killed, and run again
 
 // A process that is killed after any of its changes leaves something; the same command run again ends as if nothing had been.

@@ -52,6 +52,8 @@ type Releaser struct {
 	Force bool
 	// Committed is when the commit was made. Defaults to what the image says of itself.
 	Committed time.Time
+	// Digest is the image that is meant. Defaults to whichever the version names.
+	Digest string
 	// Folder is where the built page is.
 	Folder string
 }
@@ -106,6 +108,9 @@ func (r Releaser) Deploy(ctx context.Context, environment, name, version string)
 		})
 	}
 	image, err := r.repository(t, name).resolve(ctx, version)
+	if err == nil {
+		err = image.is(r.Digest)
+	}
 	if err != nil {
 		return outcome, notBegun(err)
 	}
@@ -241,6 +246,10 @@ func (r Releaser) site(ctx context.Context, t *operate.Target, outcome *Outcome,
 		m.RolledBack = now.RolledBack != ""
 		if !r.Committed.IsZero() && !m.RolledBack {
 			m.LeadSeconds = time.Since(r.Committed).Seconds()
+		}
+		// By AWS's clock the entry may be a little older than this.
+		if history, err := site.History(ctx); err == nil && now.At.After(began.Add(-time.Minute)) {
+			m.RestoreSeconds = recovery(history, false, time.Now()).Seconds()
 		}
 	}
 	if err := openCloud(t, stacks.Service{Name: Web}).measure(ctx, m); err != nil {

@@ -163,6 +163,11 @@ func (d *deployer) report(ctx context.Context, serves bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
+	if d.back || serves && !d.standing {
+		if history, err := d.world.history(ctx); err == nil {
+			m.RestoreSeconds = recovery(history, d.down, d.now()).Seconds()
+		}
+	}
 	if err := d.measure(ctx, m); err != nil {
 		d.say("%s: warning: the metrics of this release are lost: %v", d.service, err)
 	}

@@ -150,22 +150,25 @@ func TestOnlyEventsOfTheReleaseThatTellSomething(t *testing.T) {
 
 func TestMetricsOfDelivery(t *testing.T) {
 	got := map[string]float64{}
-	for _, d := range (measures{Serves: true, Seconds: 90, LeadSeconds: 3600}).data("dev", "orders") {
+	for _, d := range (measures{Serves: true, Seconds: 90, LeadSeconds: 3600, RestoreSeconds: 600}).data("dev", "orders") {
 		name := *d.MetricName
 		for _, dimension := range d.Dimensions {
 			name += " " + *dimension.Name + "=" + *dimension.Value
 		}
 		got[name] = *d.Value
 	}
-	of := " Environment=dev Service=orders"
-	want := map[string]float64{
-		"DeploymentStatus": 1, "DeploymentStatus" + of: 1, "DeploymentSeconds": 90, "DeploymentSeconds" + of: 90,
-		"Rollbacks": 0, "Rollbacks" + of: 0, "LeadTimeSeconds": 3600, "LeadTimeSeconds" + of: 3600,
+	want := map[string]float64{}
+	for name, value := range map[string]float64{
+		"DeploymentStatus": 1, "DeploymentSeconds": 90, "Rollbacks": 0, "LeadTimeSeconds": 3600, "RestoreSeconds": 600,
+	} {
+		for _, of := range []string{"", " Environment=dev", " Environment=dev Service=orders"} {
+			want[name+of] = value
+		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if data := (measures{}).data("dev", "orders"); len(data) != 6 || *data[0].Value != 0 {
+	if data := (measures{}).data("dev", "orders"); len(data) != 9 || *data[0].Value != 0 {
 		t.Errorf("a release that failed, of an unknown commit: %v", data)
 	}
 }

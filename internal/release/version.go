@@ -28,6 +28,15 @@ type Image struct {
 	Committed time.Time
 }
 
+// is refuses an image that is not the one of a digest, unless that is empty: a tag may have been moved since somebody looked.
+func (i Image) is(wanted string) error {
+	if found := digest(i.Reference); wanted != "" && found != wanted {
+		return Refused("%s is %s by now, and %s is what was to be released: its tag was moved\nrelease that image by a tag of its own",
+			i.Version, found, wanted)
+	}
+	return nil
+}
+
 var (
 	releaseTag = regexp.MustCompile(`^v(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?$`)
 	commitTag  = regexp.MustCompile(`^commit-([0-9a-f]{7,40})$`)

@@ -75,6 +75,18 @@ func TestACommitIsFoundByItsFirstDigits(t *testing.T) {
 	}
 }
 
+func TestAnImageThatIsNotTheOneThatIsMeantIsRefused(t *testing.T) {
+	i := Image{Version: "v1.0.0", Reference: repositoryAddress + "@sha256:2"}
+	for _, meant := range []string{"", "sha256:2"} {
+		if err := i.is(meant); err != nil {
+			t.Errorf("%q: %v", meant, err)
+		}
+	}
+	if err := i.is("sha256:1"); ExitCode(err) != ExitRefused || !strings.Contains(err.Error(), "v1.0.0 is sha256:2 by now, and sha256:1") {
+		t.Errorf("%v", err)
+	}
+}
+
 // registryOf is a registry with images by digest, the tags of each, and what an image says of itself.
 func registryOf(t *testing.T, images map[string][]string, labels string) repository {
 	t.Helper()

@@ -78,4 +78,6 @@ type measures struct {
 	RolledBack bool
 	// LeadSeconds is the time from the commit. Zero is unknown.
 	LeadSeconds float64
+	// RestoreSeconds is how long a failure lasted that is over now. Zero is none.
+	RestoreSeconds float64
 }

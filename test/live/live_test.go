@@ -207,7 +207,13 @@ func document(t *testing.T, name string) map[string]any {
 // write makes a stack of the backend and the providers of doc, with other resources.
 func write(t *testing.T, dir, name string, doc, resources map[string]any) {
 	t.Helper()
-	text, err := json.Marshal(map[string]any{"terraform": doc["terraform"], "provider": doc["provider"], "resource": resources})
+	made := map[string]any{"resource": resources}
+	for _, block := range []string{"terraform", "provider", "variable"} {
+		if doc[block] != nil {
+			made[block] = doc[block]
+		}
+	}
+	text, err := json.Marshal(made)
 	must(t, err)
 	folder := filepath.Join(dir, "stacks", name)
 	must(t, os.MkdirAll(folder, 0o755))

@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"aws-microservices/constructs/delivery"
 	"aws-microservices/constructs/registry"
 	"aws-microservices/internal/operate"
 	"aws-microservices/internal/release"
@@ -198,19 +199,22 @@ func TestReleasesGoByDigestAndBack(t *testing.T) {
 		t.Errorf("%+v\n%s", row, table.String())
 	}
 
-	metrics, err := cloudwatch.NewFromConfig(p.aws).ListMetrics(t.Context(), &cloudwatch.ListMetricsInput{Namespace: aws.String("CI/CD")})
+	shared, err := sdk.Load(t.Context(), region, loggedIn(p.url, sharedAccount)...)
 	must(t, err)
-	bare, dimensioned := 0, 0
-	for _, m := range metrics.Metrics {
-		if aws.ToString(m.MetricName) == "DeploymentStatus" && len(m.Dimensions) == 0 {
-			bare++
+	for account, want := range map[*aws.Config]int{&shared: 3, &p.aws: 0} {
+		metrics, err := cloudwatch.NewFromConfig(*account).ListMetrics(t.Context(), &cloudwatch.ListMetricsInput{Namespace: aws.String(delivery.Namespace)})
+		must(t, err)
+		for _, name := range []string{"DeploymentStatus", "RestoreSeconds"} {
+			found := map[int]bool{}
+			for _, m := range metrics.Metrics {
+				if aws.ToString(m.MetricName) == name {
+					found[len(m.Dimensions)] = true
+				}
+			}
+			if len(found) != want {
+				t.Errorf("%s is there with so many dimensions: %v; want none, one and two, in the shared account alone", name, found)
+			}
 		}
-		if aws.ToString(m.MetricName) == "DeploymentStatus" && len(m.Dimensions) == 2 {
-			dimensioned++
-		}
-	}
-	if bare == 0 || dimensioned == 0 {
-		t.Errorf("DeploymentStatus is there %d times without and %d times with dimensions", bare, dimensioned)
 	}
 }
 

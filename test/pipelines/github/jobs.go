@@ -100,7 +100,7 @@ func (j *Job) take(l line, failed map[*Job]bool) {
 	switch {
 	case l.Command == "summary":
 		j.Summary += l.Content
-	case l.Raw || l.Command != "":
+	case l.Raw || slices.Contains([]string{"error", "warning", "notice"}, l.Command):
 		j.Log += l.Time.UTC().Format("2006-01-02T15:04:05.0000000Z") + " " + strings.TrimRight(l.Message, "\n") + "\n"
 	case l.StepResult == "failure":
 		failed[j] = true

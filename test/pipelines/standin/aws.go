@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -67,7 +66,7 @@ func credentialsOf([]string) error {
 	if err != nil {
 		return fmt.Errorf("assume %s: %w", role, err)
 	}
-	fmt.Println("::add-mask::" + *given.Credentials.SecretAccessKey)
+	fmt.Printf("::add-mask::%s\n::add-mask::%s\n", *given.Credentials.SecretAccessKey, *given.Credentials.SessionToken)
 	var text strings.Builder
 	for _, row := range [][2]string{
 		{"AWS_REGION", region}, {"AWS_DEFAULT_REGION", region}, {"AWS_ACCESS_KEY_ID", *given.Credentials.AccessKeyId},
@@ -164,14 +163,26 @@ func login([]string) error {
 	if err != nil {
 		return err
 	}
-	user, password, _ := strings.Cut(string(plain), ":")
+	if !strings.HasPrefix(string(plain), "AWS:") {
+		return errors.New("the registry gave no password of the user AWS")
+	}
+	// What docker login writes; it would also ask the registry by HTTPS, which the emulator's does not speak.
 	registry := strings.TrimPrefix(variable("AWS_ENDPOINT_URL"), "http://")
-	cmd := exec.Command("docker", "login", "--username", user, "--password-stdin", registry)
-	cmd.Stdin = strings.NewReader(password)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("docker login: %w\n%s", err, said.String())
+	known, err := json.Marshal(map[string]any{
+		"auths": map[string]any{registry: map[string]string{"auth": *given.AuthorizationData[0].AuthorizationToken}},
+	})
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(os.Getenv("RUNNER_TEMP"), "docker-")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), known, 0o600); err != nil {
+		return err
+	}
+	if err := appendTo("GITHUB_ENV", "DOCKER_CONFIG="+dir+"\n"); err != nil {
+		return err
 	}
 	return output("registry", registry)
 }
