@@ -16,11 +16,15 @@ packages := apps/web/node_modules/.package-lock.json
 
 .PHONY: help
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: tools
 tools: ## install the pinned tools into .tools/
 	@tools/install.sh
+
+.PHONY: scanners
+scanners: ## install what the tests of the pipelines run: act, Grype and Syft (minutes)
+	@tools/install.sh scanners
 
 .PHONY: system
 system: ## install what the shop needs of the operating system, or name it: containers, PostgreSQL, a browser
@@ -108,8 +112,11 @@ golden: synth ## fail if cdktf.out/ is not what the code gives
 	  echo "cdktf.out differs from what the code gives: review the difference and commit it" >&2; exit 1; }
 
 .PHONY: scan
-scan: tools ## scan the synthesized JSON with Checkov
-	@go run ./cmd/scan
+scan: tools ## judge the stacks, and the exceptions for images (SARIF=FILE for GitHub's code scanning)
+	@hcl=$$(mktemp -d) && trap 'rm -rf "$$hcl"' EXIT && \
+	  SYNTH_HCL_OUTPUT=true CDKTF_OUTDIR="$$hcl" go run . && \
+	  go run ./cmd/scan -hcl "$$hcl/stacks" $(if $(SARIF),-sarif "$(SARIF)")
+	@go run ./cmd/exceptions >/dev/null
 
 .PHONY: bench
 bench: tools ## measure synthesis: stock, fast and TypeScript side by side (minutes)
@@ -129,10 +136,24 @@ plans: tools ## renew the plans, and the reviews of them, in internal/planreview
 	@go test ./internal/planreview -update
 
 .PHONY: lint
-lint: tools $(packages) ## gofmt, go vet, golangci-lint, ESLint and Prettier
+lint: lint-go lint-apps lint-page lint-workflows ## all of the following
+
+.PHONY: lint-go
+lint-go: tools ## gofmt, go vet and golangci-lint on the platform
 	@golangci-lint run ./...
+	@cd test/pipelines/grypedb && golangci-lint run ./...
+
+.PHONY: lint-apps
+lint-apps: tools ## the same on the services
 	@cd apps && golangci-lint run ./...
+
+.PHONY: lint-page
+lint-page: $(packages) ## ESLint and Prettier
 	@cd apps/web && npm run --silent lint
+
+.PHONY: lint-workflows
+lint-workflows: tools ## actionlint and zizmor
+	@tools/workflows.sh
 
 .PHONY: fmt
 fmt: tools $(packages) ## format the code

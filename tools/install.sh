@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the pinned tools into .tools/ (ignored by git). Nothing outside the repository is touched, and what is
-# already there at the pinned version is left alone, so it may run before every command.
+# already there at the pinned version is left alone, so it may run before every command. With the argument `scanners` it also
+# builds what only the tests of the pipelines run, which takes minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -43,8 +44,8 @@ install_venv() { # NAME REQUIREMENTS
   ".tools/$1/bin/pip" install --quiet --disable-pip-version-check -r "$2"
 }
 
-install_go() {
-  grep -v '^#' tools/go.txt | while read -r tool; do
+install_go() { # LIST
+  grep -v '^#' "$1" | while read -r tool; do
     GOBIN=$root/.tools/bin GOFLAGS= go install "$tool"
   done
 }
@@ -76,4 +77,8 @@ find_mirror
 once node tools/package-lock.json install_node
 once emulator tools/emulator.txt install_venv emulator tools/emulator.txt
 once checkov tools/checkov.txt install_venv checkov tools/checkov.txt
-once go tools/go.txt install_go
+once zizmor tools/zizmor.txt install_venv zizmor tools/zizmor.txt
+once go tools/go.txt install_go tools/go.txt
+if [ "${1:-}" = scanners ]; then
+  once scanners tools/scanners.txt install_go tools/scanners.txt
+fi

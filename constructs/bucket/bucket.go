@@ -119,13 +119,16 @@ func durable(scope constructs.Construct, b *Bucket, props Props) {
 		encryption.SseAlgorithm = jsii.String("aws:kms")
 		encryption.KmsMasterKeyId = b.keyARN
 	}
-	s3bucketserversideencryptionconfiguration.NewS3BucketServerSideEncryptionConfigurationA(scope, jsii.String("encryption"), &s3bucketserversideencryptionconfiguration.S3BucketServerSideEncryptionConfigurationAConfig{
+	encrypted := s3bucketserversideencryptionconfiguration.NewS3BucketServerSideEncryptionConfigurationA(scope, jsii.String("encryption"), &s3bucketserversideencryptionconfiguration.S3BucketServerSideEncryptionConfigurationAConfig{
 		Bucket: b.Resource.Id(),
 		Rule: []*s3bucketserversideencryptionconfiguration.S3BucketServerSideEncryptionConfigurationRuleA{{
 			ApplyServerSideEncryptionByDefault: encryption,
 			BucketKeyEnabled:                   jsii.Bool(b.keyARN != nil),
 		}},
 	})
+	if props.Key == nil {
+		finding.Except(encrypted, finding.Exception{ID: "aws-s3-encryption-customer-key", Reason: withoutKey, Expires: "2027-11-30"})
+	}
 
 	noncurrent := props.ExpireNoncurrentDays
 	if noncurrent == 0 {
@@ -192,11 +195,17 @@ func exceptions(props Props) []finding.Exception {
 		Expires: "2027-11-30",
 	}}
 	if props.Key == nil {
+		rows = append(rows, finding.Exception{ID: "CKV_AWS_145", Reason: withoutKey, Expires: "2027-11-30"})
+	}
+	if props.AccessLogs == nil {
 		rows = append(rows, finding.Exception{
-			ID:      "CKV_AWS_145",
-			Reason:  "load balancer and S3 access logs are only delivered to buckets encrypted with keys that S3 manages",
+			ID:      "aws-s3-enable-bucket-logging",
+			Reason:  "it holds the access logs: a log of its own would grow by being written",
 			Expires: "2027-11-30",
 		})
 	}
 	return rows
 }
+
+// withoutKey is why a bucket may be encrypted with keys that S3 manages.
+const withoutKey = "load balancer and S3 access logs are only delivered to buckets encrypted with keys that S3 manages"

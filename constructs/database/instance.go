@@ -137,9 +137,12 @@ func (d *Database) instanceParameters(scope constructs.Construct) dbparametergro
 func instanceExceptions(props Props) []finding.Exception {
 	rows := standbyExceptions(props)
 	if !props.DeletionProtection {
+		rows = append(rows, deletable("this environment is taken down and built again at will; a final snapshot is kept")...)
+	}
+	if props.BackupRetentionDays == 1 {
 		rows = append(rows, finding.Exception{
-			ID:      "CKV_AWS_293",
-			Reason:  "this environment is taken down and built again at will; a final snapshot is kept",
+			ID:      "aws-rds-specify-backup-retention",
+			Reason:  "this environment holds test data, of which a day is enough to undo a mistake",
 			Expires: "2027-11-30",
 		})
 	}
@@ -147,11 +150,15 @@ func instanceExceptions(props Props) []finding.Exception {
 }
 
 func replicaExceptions(props Props) []finding.Exception {
-	return append(standbyExceptions(props), finding.Exception{
-		ID:      "CKV_AWS_293",
-		Reason:  "a replica is a copy: an environment that wants fewer must be able to delete one",
-		Expires: "2027-11-30",
-	})
+	return append(standbyExceptions(props), deletable("a replica is a copy: an environment that wants fewer must be able to delete one")...)
+}
+
+// deletable are the exceptions of an instance without deletion protection.
+func deletable(reason string) []finding.Exception {
+	return []finding.Exception{
+		{ID: "CKV_AWS_293", Reason: reason, Expires: "2027-11-30"},
+		{ID: "aws-rds-enable-deletion-protection", Reason: reason, Expires: "2027-11-30"},
+	}
 }
 
 func standbyExceptions(props Props) []finding.Exception {

@@ -283,6 +283,7 @@ func vpcOrigin(scope constructs.Construct, props Props) cloudfrontvpcorigin.Clou
 }
 
 func exceptions(props Props) []finding.Exception {
+	const logs = "access logs go to CloudWatch Logs by standard logging v2, which this check does not know; v1 needs a bucket with ACLs"
 	rows := []finding.Exception{
 		{
 			ID:      "CKV_AWS_310",
@@ -294,17 +295,15 @@ func exceptions(props Props) []finding.Exception {
 			Reason:  "the site is meant for visitors of every country",
 			Expires: "2027-11-30",
 		},
-		{
-			ID:      "CKV_AWS_86",
-			Reason:  "access logs go to CloudWatch Logs by standard logging v2, which this check does not know; v1 needs a bucket with ACLs",
-			Expires: "2027-11-30",
-		},
+		{ID: "CKV_AWS_86", Reason: logs, Expires: "2027-11-30"},
+		{ID: "aws-cloudfront-enable-logging", Reason: logs, Expires: "2027-11-30"},
 	}
 	if props.Domain == nil {
 		const reason = "an environment without a domain uses CloudFront's own name and certificate, whose TLS version AWS sets"
 		rows = append(rows,
 			finding.Exception{ID: "CKV2_AWS_42", Reason: reason, Expires: "2027-11-30"},
 			finding.Exception{ID: "CKV_AWS_174", Reason: reason, Expires: "2027-11-30"},
+			finding.Exception{ID: "aws-cloudfront-use-secure-tls-policy", Reason: reason, Expires: "2027-11-30"},
 		)
 	}
 	return rows

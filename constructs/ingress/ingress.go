@@ -188,6 +188,7 @@ func (i *Ingress) listeners(scope constructs.Construct) {
 		finding.Except(i.Listener,
 			finding.Exception{ID: "CKV_AWS_2", Reason: withoutTLS, Expires: "2027-11-30"},
 			finding.Exception{ID: "CKV_AWS_103", Reason: withoutTLS, Expires: "2027-11-30"},
+			finding.Exception{ID: "aws-elb-http-not-used", Reason: withoutTLS, Expires: "2027-11-30"},
 		)
 		return
 	}

@@ -78,11 +78,11 @@ func repository(scope constructs.Construct, props Props, service string) ecrrepo
 			EncryptionType: jsii.String("KMS"), KmsKey: props.Key.Arn(),
 		}},
 	})
-	finding.Except(repo, finding.Exception{
-		ID:      "CKV_AWS_51",
-		Reason:  "the tag latest has to move; what runs is named by digest, which no tag can change",
-		Expires: "2027-11-30",
-	})
+	const reason = "the tag latest has to move; what runs is named by digest, which no tag can change"
+	finding.Except(repo,
+		finding.Exception{ID: "CKV_AWS_51", Reason: reason, Expires: "2027-11-30"},
+		finding.Exception{ID: "aws-ecr-enforce-immutable-repository", Reason: reason, Expires: "2027-11-30"},
+	)
 	ecrlifecyclepolicy.NewEcrLifecyclePolicy(scope, jsii.String("lifecycle"), &ecrlifecyclepolicy.EcrLifecyclePolicyConfig{
 		Repository: repo.Name(), Policy: jsii.String(lifecycle()),
 	})

@@ -18,7 +18,7 @@ type Checkov struct {
 // Scan runs Checkov once over all the stacks. It scans copies in a folder of its own, so that neither leftovers in the
 // stacks' folders nor anybody's settings (.checkov.yaml, environment) change the outcome, and nothing is written there.
 func (c Checkov) Scan(ctx context.Context, stacks []Stack) (Report, error) {
-	program, err := c.program()
+	program, err := program(c.Path, "-checkov")
 	if err != nil {
 		return Report{}, err
 	}
@@ -42,14 +42,6 @@ func (c Checkov) Scan(ctx context.Context, stacks []Stack) (Report, error) {
 			c.Path, err, excerpt(stderr.Bytes(), stdout.Bytes()))
 	}
 	return ParseReport(stdout.Bytes(), stderr.Bytes())
-}
-
-func (c Checkov) program() (string, error) {
-	program, err := exec.LookPath(c.Path)
-	if err != nil {
-		return "", fmt.Errorf("checkov is not at %q (%w): run make tools, or name it with -checkov", c.Path, err)
-	}
-	return filepath.Abs(program)
 }
 
 // copyStacks writes a folder for each stack that could be read.

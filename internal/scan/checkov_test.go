@@ -9,18 +9,15 @@ import (
 	"testing"
 )
 
-// checkovPath is where make tools installs Checkov; the environment variable CHECKOV names another.
-func checkovPath(t *testing.T) string {
+// tool is the path of a program below .tools, where make tools installs it.
+func tool(t *testing.T, path string) string {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("running checkov takes seconds; left out with -short")
+		t.Skip("running a scanner takes seconds; left out with -short")
 	}
-	path := os.Getenv("CHECKOV")
-	if path == "" {
-		path = filepath.Join("..", "..", ".tools", "checkov", "bin", "checkov")
-	}
+	path = filepath.Join("..", "..", ".tools", filepath.FromSlash(path))
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("checkov is not at %s: run make tools", path)
+		t.Fatalf("%v: run make tools", err)
 	}
 	return path
 }
@@ -52,7 +49,7 @@ const badStack = `{
 }`
 
 func TestGateWithCheckov(t *testing.T) {
-	checkov := Checkov{Path: checkovPath(t)}
+	checkov := Checkov{Path: tool(t, "checkov/bin/checkov")}
 	t.Setenv("CKV_FRAMEWORK", "dockerfile") // must not reach it
 	dir := t.TempDir()
 	write(t, dir, "good/cdk.tf.json", goodStack)
@@ -68,7 +65,7 @@ func TestGateWithCheckov(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verdict := Judge(stacks, report, now)
+	verdict := Judge(stacks, now, report)
 	got := map[string][]string{}
 	for _, problem := range verdict.Problems {
 		id, _, _ := strings.Cut(problem.Check, " ")

@@ -1,5 +1,5 @@
 // Package scan is the gate between the synthesized stacks and the world: it runs Checkov over the JSON of all stacks and
-// judges what Checkov found against the exceptions that constructs carry.
+// tfsec over the same stacks in HCL, and judges what they found against the exceptions that constructs carry.
 //
 // A construct whose finding is right to ignore says so itself:
 //
@@ -13,6 +13,6 @@
 //
 // An exception holds for one check on one construct. The gate refuses a finding without an exception and, so that the
 // list stays short and true, an exception that has expired, that expires too late to be looked at again, that gives no
-// reason, that is given twice or that is no longer needed. It trusts no silence: a stack that Checkov did not parse, a
-// stack of which nothing passed and a check that crashed are problems as well, though Checkov exits with 0.
+// reason, that is given twice or that is no longer needed. It trusts no silence: a stack that a scanner did not parse, a
+// stack of which nothing passed and a check that crashed are problems as well, though the scanner exits with 0.
 package scan

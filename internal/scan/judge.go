@@ -3,6 +3,7 @@ package scan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,8 @@ import (
 const (
 	// MaxDays is how far away an exception may expire: somebody looks at each at least once in this time.
 	MaxDays = 400
+	// MaxVulnerableDays is the same for a vulnerability in an image, which is a debt and not a decision.
+	MaxVulnerableDays = 90
 	// MinReason is the least number of characters of a reason.
 	MinReason = 20
 )
@@ -22,9 +25,9 @@ type Rule string
 // The rules.
 const (
 	Unread     Rule = "stack that cannot be read"
-	Unparsed   Rule = "stack checkov could not parse"
+	Unparsed   Rule = "stack a scanner could not parse"
 	Unscanned  Rule = "stack of which nothing passed"
-	ToolError  Rule = "error inside checkov"
+	ToolError  Rule = "error inside a scanner"
 	Unexcepted Rule = "finding without an exception"
 	Unknown    Rule = "finding that cannot be attributed"
 	Malformed  Rule = "exceptions that cannot be read"
@@ -47,16 +50,16 @@ func (r Rule) Remedy() string {
 	case Unread:
 		return "synthesize it again (make synth), or remove its folder when the stack is gone"
 	case Unparsed:
-		return "look for JSON that Checkov's parser cannot follow: a setting where it expects a block"
+		return "look for what the scanner's parser cannot follow, such as a setting where it expects a block"
 	case Unscanned:
-		return "a scan that judged nothing proves nothing: check that the stack holds resources, of types Checkov knows"
+		return "a scan that judged nothing proves nothing: check that the stack holds resources, of types the scanner knows"
 	case ToolError:
-		return "its scan is incomplete: run checkov on the stack by itself to see the whole traceback"
+		return "its scan is incomplete: run it on the stack by itself to see the whole traceback"
 	case Unexcepted:
 		return "fix the resource; where it is right as it is, say why beside the construct: " +
 			"finding.Except(...), which writes //.exceptions, with id, reason and expires"
 	case Unknown:
-		return "give each construct an id of its own, so that the name Checkov uses fits exactly one"
+		return "give each construct an id of its own, so that the name the scanner uses fits exactly one"
 	case Malformed:
 		return "attach them with finding.Except: //.exceptions is a list of maps with the keys id, reason and expires, all text"
 	case Duplicate:
@@ -68,9 +71,9 @@ func (r Rule) Remedy() string {
 	case BadExpiry:
 		return `write the day from which it counts no longer as year, month and day: "2027-11-30"`
 	case Expired:
-		return "fix the resource, or look at the reason again and, where it still holds, set a later date"
+		return "fix what it is about, or look at the reason again and, where it still holds, set a later date"
 	case TooLong:
-		return fmt.Sprintf("set a date within %d days, so that the exception is looked at again", MaxDays)
+		return "set an earlier date, so that the exception is looked at again"
 	}
 	return ""
 }
@@ -82,6 +85,9 @@ type Problem struct {
 	Construct string // its path and Terraform's address
 	Check     string // the check's id and name
 	Detail    string // what is peculiar to this one
+
+	line int    // of the construct in the stack's JSON
+	link string // to the check's page
 }
 
 // String is the whole problem in one line, the remedy included.
@@ -89,8 +95,9 @@ func (p Problem) String() string {
 	return join(p.Stack, p.Construct, p.Check, string(p.Rule), p.Detail) + "; " + p.Rule.Remedy()
 }
 
-// Tally counts the checks on a stack's constructs; a check on several instances of one resource counts once.
+// Tally counts a scanner's checks on a stack's constructs; a check on several instances of one resource counts once.
 type Tally struct {
+	Scanner  string
 	Stack    string
 	Passed   int
 	Excepted int
@@ -107,23 +114,24 @@ type Excepted struct {
 
 // Verdict is the gate's decision about all stacks.
 type Verdict struct {
-	Version  string // of Checkov
-	Tallies  []Tally
+	Tallies  []Tally // by scanner
 	Excepted []Excepted
 	Problems []Problem // none: the stacks pass
 }
 
-// Judge holds a report of the stacks against their exceptions. The day is that of now, in UTC.
-func Judge(stacks []Stack, report Report, now time.Time) Verdict {
-	verdict := Verdict{Version: report.Version}
-	names := checkNames(report.Checks)
+// Judge holds the scanners' reports of the stacks against their exceptions. The day is that of now, in UTC.
+func Judge(stacks []Stack, now time.Time, reports ...Report) Verdict {
+	var verdict Verdict
+	known := checksByID(reports)
 	for _, stack := range stacks {
-		j := judge{verdict: &verdict, stack: stack, names: names, today: day(now), tally: Tally{Stack: stack.Name}}
-		j.run(report)
-		verdict.Tallies = append(verdict.Tallies, j.tally)
+		j := judge{verdict: &verdict, stack: stack, known: known, today: day(now)}
+		j.run(reports)
 	}
-	for _, text := range report.Errors {
-		verdict.Problems = append(verdict.Problems, Problem{Rule: ToolError, Detail: shorten(text, 300)})
+	for _, report := range reports {
+		for _, text := range report.Errors {
+			detail := join(report.Scanner, shorten(text, 300))
+			verdict.Problems = append(verdict.Problems, Problem{Rule: ToolError, Detail: detail})
+		}
 	}
 	verdict.sort()
 	return verdict
@@ -133,18 +141,23 @@ func day(t time.Time) time.Time {
 	return t.UTC().Truncate(24 * time.Hour)
 }
 
-func checkNames(checks []Check) map[string]string {
-	names := map[string]string{}
-	for _, check := range checks {
-		if check.Name != "" {
-			names[check.ID] = check.Name
+// checksByID returns a check of each id that says the check's name.
+func checksByID(reports []Report) map[string]Check {
+	known := map[string]Check{}
+	for _, report := range reports {
+		for _, check := range report.Checks {
+			if check.Name != "" {
+				known[check.ID] = check
+			}
 		}
 	}
-	return names
+	return known
 }
 
 func (v *Verdict) sort() {
-	slices.SortFunc(v.Tallies, func(a, b Tally) int { return cmp.Compare(a.Stack, b.Stack) })
+	slices.SortFunc(v.Tallies, func(a, b Tally) int {
+		return cmp.Or(cmp.Compare(a.Scanner, b.Scanner), cmp.Compare(a.Stack, b.Stack))
+	})
 	slices.SortFunc(v.Excepted, func(a, b Excepted) int {
 		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Expires, b.Expires), cmp.Compare(a.Reason, b.Reason),
 			cmp.Compare(a.Stack, b.Stack), cmp.Compare(a.Construct, b.Construct))
@@ -166,49 +179,77 @@ type finding struct {
 type judge struct {
 	verdict *Verdict
 	stack   Stack
-	names   map[string]string
+	known   map[string]Check
 	today   time.Time
-	tally   Tally
 
-	outcomes map[finding]Outcome
+	outcomes map[finding]Outcome // of all scanners: no two have a check of the same id
 }
 
-func (j *judge) run(report Report) {
+func (j *judge) run(reports []Report) {
+	tallies := make([]Tally, len(reports))
+	defer func() { j.verdict.Tallies = append(j.verdict.Tallies, tallies...) }()
+	for i, report := range reports {
+		tallies[i] = Tally{Scanner: report.Scanner, Stack: j.stack.Name}
+	}
 	if j.stack.Invalid != "" {
-		j.problem(Unread, "", "", j.stack.Invalid)
+		j.problem(Unread, -1, "", j.stack.Invalid)
 		return
 	}
-	if slices.Contains(report.Unparsed, j.stack.Name) {
-		j.problem(Unparsed, "", "", "")
-		return
+	scans, complete := make([]map[finding]Outcome, len(reports)), true
+	for i, report := range reports {
+		var scanned bool
+		scans[i], scanned = j.scan(report)
+		complete = complete && scanned
 	}
-	j.collect(report.Checks)
-	if !j.scanned() {
-		j.problem(Unscanned, "", "", fmt.Sprintf("%d resources, data sources and modules", j.judged()))
-		return
+	if !complete {
+		return // without all outcomes no exception can be judged
+	}
+	j.outcomes = map[finding]Outcome{}
+	for _, scan := range scans {
+		maps.Copy(j.outcomes, scan)
 	}
 	excepted := map[finding]bool{}
 	for i := range j.stack.Elements {
 		j.exceptions(i, excepted)
 	}
-	j.count(excepted)
+	for i, scan := range scans {
+		j.count(scan, excepted, &tallies[i])
+	}
 }
 
-func (j *judge) problem(rule Rule, construct, check, detail string) {
-	j.verdict.Problems = append(j.verdict.Problems, Problem{
-		Rule: rule, Stack: j.stack.Name, Construct: construct, Check: check, Detail: detail,
-	})
+// scan returns a scanner's outcomes and whether it judged the stack.
+func (j *judge) scan(report Report) (map[finding]Outcome, bool) {
+	if detail, unparsed := report.Unparsed[j.stack.Name]; unparsed {
+		j.problem(Unparsed, -1, "", join(report.Scanner, detail))
+		return nil, false
+	}
+	outcomes := j.collect(report.Checks)
+	if !j.scanned(outcomes) {
+		j.problem(Unscanned, -1, "", fmt.Sprintf("%s, %d resources, data sources and modules", report.Scanner, j.judged()))
+		return nil, false
+	}
+	return outcomes, true
+}
+
+// problem reports something about an element, or about the whole stack (-1), and a check's id, if there is one.
+func (j *judge) problem(rule Rule, element int, id, detail string) {
+	problem := Problem{Rule: rule, Stack: j.stack.Name, Check: j.check(id), Detail: detail, line: 1, link: j.known[id].Link}
+	if element >= 0 {
+		problem.Construct = j.stack.Elements[element].label()
+		problem.line = j.stack.Elements[element].line
+	}
+	j.verdict.Problems = append(j.verdict.Problems, problem)
 }
 
 // collect attributes the outcomes of checks to the stack's elements.
-func (j *judge) collect(checks []Check) {
+func (j *judge) collect(checks []Check) map[finding]Outcome {
 	index := map[string][]int{}
 	for i, element := range j.stack.Elements {
 		for _, name := range element.names {
 			index[name] = append(index[name], i)
 		}
 	}
-	j.outcomes = map[finding]Outcome{}
+	outcomes := map[finding]Outcome{}
 	for _, check := range checks {
 		if check.Stack != j.stack.Name {
 			continue
@@ -219,11 +260,12 @@ func (j *judge) collect(checks []Check) {
 		if elements := index[name]; len(elements) == 1 {
 			key = finding{element: elements[0], id: check.ID}
 		}
-		j.outcomes[key] = max(j.outcomes[key], check.Outcome)
+		outcomes[key] = max(outcomes[key], check.Outcome)
 	}
+	return outcomes
 }
 
-// judged counts what Checkov is there for; the check on providers passes whatever else was lost.
+// judged counts what a scanner is there for; Checkov's check on providers passes whatever else was lost.
 func (j *judge) judged() int {
 	count := 0
 	for _, element := range j.stack.Elements {
@@ -234,9 +276,9 @@ func (j *judge) judged() int {
 	return count
 }
 
-func (j *judge) scanned() bool {
+func (j *judge) scanned(outcomes map[finding]Outcome) bool {
 	wanted := j.judged() > 0
-	for key, outcome := range j.outcomes {
+	for key, outcome := range outcomes {
 		provider := key.element >= 0 && isProvider(j.stack.Elements[key.element].Address)
 		if outcome == Passed && (!wanted || !provider) {
 			return true
@@ -254,33 +296,31 @@ func isProvider(address string) bool {
 func (j *judge) exceptions(index int, excepted map[finding]bool) {
 	element := j.stack.Elements[index]
 	if element.Malformed != "" {
-		j.problem(Malformed, element.label(), "", element.Malformed)
+		j.problem(Malformed, index, "", element.Malformed)
 	}
 	times := map[string]int{}
 	for _, exception := range element.Exceptions {
 		times[exception.ID]++
 		if times[exception.ID] == 2 {
-			j.problem(Duplicate, element.label(), j.check(exception.ID), "")
+			j.problem(Duplicate, index, exception.ID, "")
 		}
 		if times[exception.ID] > 1 {
 			continue
 		}
 		key := finding{element: index, id: exception.ID}
-		holds := j.exception(element, exception, key)
+		holds := j.exception(exception, key)
 		excepted[key] = holds
 		if holds {
 			j.verdict.Excepted = append(j.verdict.Excepted, Excepted{
-				Exception: exception, Name: j.names[exception.ID], Stack: j.stack.Name, Construct: element.label(),
+				Exception: exception, Name: j.known[exception.ID].Name, Stack: j.stack.Name, Construct: element.label(),
 			})
 		}
 	}
 }
 
 // exception reports what is wrong with an exception and whether it holds.
-func (j *judge) exception(element Element, exception Exception, key finding) bool {
-	report := func(rule Rule, detail string) {
-		j.problem(rule, element.label(), j.check(exception.ID), detail)
-	}
+func (j *judge) exception(exception Exception, key finding) bool {
+	report := func(rule Rule, detail string) { j.problem(rule, key.element, exception.ID, detail) }
 	outcome, ran := j.outcomes[key]
 	switch {
 	case !ran:
@@ -290,36 +330,48 @@ func (j *judge) exception(element Element, exception Exception, key finding) boo
 		report(Stale, "the check passes")
 		return false
 	}
-	holds := true
-	if reason := strings.Join(strings.Fields(exception.Reason), " "); utf8.RuneCountInString(reason) < MinReason {
-		report(Unreasoned, fmt.Sprintf("%q", exception.Reason))
-		holds = false
+	flaws := exception.flaws(j.today, MaxDays)
+	for _, flaw := range flaws {
+		report(flaw.rule, flaw.detail)
 	}
-	expires, err := time.Parse(time.DateOnly, exception.Expires)
-	switch {
-	case err != nil:
-		report(BadExpiry, fmt.Sprintf("%q", exception.Expires))
-	case !expires.After(j.today):
-		report(Expired, "it counts no longer since "+exception.Expires)
-	case expires.After(j.today.AddDate(0, 0, MaxDays)):
-		report(TooLong, exception.Expires+" is later than "+j.today.AddDate(0, 0, MaxDays).Format(time.DateOnly))
-	default:
-		return holds
-	}
-	return false
+	return len(flaws) == 0
 }
 
-// count fills the tally and reports the findings that have no exception.
-func (j *judge) count(excepted map[finding]bool) {
-	for key, outcome := range j.outcomes {
+// flaw is something wrong with an exception itself.
+type flaw struct {
+	rule   Rule
+	detail string
+}
+
+// flaws returns what is wrong with the reason and with the date, which may be so many days away.
+func (e Exception) flaws(today time.Time, days int) []flaw {
+	var flaws []flaw
+	if reason := strings.Join(strings.Fields(e.Reason), " "); utf8.RuneCountInString(reason) < MinReason {
+		flaws = append(flaws, flaw{Unreasoned, fmt.Sprintf("%q", e.Reason)})
+	}
+	last := today.AddDate(0, 0, days)
+	switch expires, err := time.Parse(time.DateOnly, e.Expires); {
+	case err != nil:
+		flaws = append(flaws, flaw{BadExpiry, fmt.Sprintf("%q", e.Expires)})
+	case !expires.After(today):
+		flaws = append(flaws, flaw{Expired, "it counts no longer since " + e.Expires})
+	case expires.After(last):
+		flaws = append(flaws, flaw{TooLong, e.Expires + " is later than " + last.Format(time.DateOnly)})
+	}
+	return flaws
+}
+
+// count fills a scanner's tally and reports its findings that have no exception.
+func (j *judge) count(scan map[finding]Outcome, excepted map[finding]bool, tally *Tally) {
+	for key, outcome := range scan {
 		holds, given := excepted[key]
 		switch {
 		case outcome == Passed:
-			j.tally.Passed++
+			tally.Passed++
 		case holds:
-			j.tally.Excepted++
+			tally.Excepted++
 		default:
-			j.tally.Failed++
+			tally.Failed++
 			if !given {
 				j.unexcepted(key, outcome)
 			}
@@ -329,17 +381,17 @@ func (j *judge) count(excepted map[finding]bool) {
 
 func (j *judge) unexcepted(key finding, outcome Outcome) {
 	if key.element < 0 {
-		j.problem(Unknown, "", j.check(key.id), key.name+" fits "+j.fits(key.name))
+		j.problem(Unknown, -1, key.id, key.name+" fits "+j.fits(key.name))
 		return
 	}
 	detail := map[Outcome]string{
-		Skipped: "checkov was told to skip it by something other than an exception",
+		Skipped: "the scanner was told to skip it by something other than an exception",
 		Crashed: "the check crashed, so nothing is known",
 	}[outcome]
-	j.problem(Unexcepted, j.stack.Elements[key.element].label(), j.check(key.id), detail)
+	j.problem(Unexcepted, key.element, key.id, detail)
 }
 
-// fits names the elements that Checkov may have meant.
+// fits names the elements that the scanner may have meant.
 func (j *judge) fits(name string) string {
 	var labels []string
 	for _, element := range j.stack.Elements {
@@ -355,5 +407,5 @@ func (j *judge) fits(name string) string {
 
 // check is a check's id with its name.
 func (j *judge) check(id string) string {
-	return strings.TrimSpace(id + " " + j.names[id])
+	return strings.TrimSpace(id + " " + j.known[id].Name)
 }

@@ -29,7 +29,7 @@ func check(outcome Outcome, id, resource string) Check {
 
 // bucketReport is what Checkov says of it: one check passes, CKV_AWS_18 fails.
 func bucketReport(more ...Check) Report {
-	return Report{Version: "3.3.30", Checks: append([]Check{
+	return Report{Scanner: "checkov 3.3.30", Checks: append([]Check{
 		check(Passed, "CKV_AWS_41", "provider.aws"),
 		check(Passed, "CKV_AWS_93", "resource.logs"),
 		check(Failed, "CKV_AWS_18", "aws_s3_bucket.logs"),
@@ -38,13 +38,13 @@ func bucketReport(more ...Check) Report {
 
 func judgeText(t *testing.T, text string, report Report) Verdict {
 	t.Helper()
-	return Judge([]Stack{parse(t, "dev", text)}, report, now)
+	return Judge([]Stack{parse(t, "dev", text)}, now, report)
 }
 
 // expect compares the problems' rules and the counts.
 func expect(t *testing.T, got Verdict, passed, excepted, failed int, rules ...Rule) {
 	t.Helper()
-	want := Tally{Stack: "dev", Passed: passed, Excepted: excepted, Failed: failed}
+	want := Tally{Scanner: got.Tallies[0].Scanner, Stack: "dev", Passed: passed, Excepted: excepted, Failed: failed}
 	if got.Tallies[0] != want {
 		t.Errorf("tally %+v, want %+v", got.Tallies[0], want)
 	}
@@ -102,9 +102,9 @@ func TestExceptionOfAnotherStackDoesNotCover(t *testing.T) {
 		c.Stack = "prod"
 		report.Checks = append(report.Checks, c)
 	}
-	got := Judge(stacks, report, now)
+	got := Judge(stacks, now, report)
 	expect(t, got, 2, 0, 1, Unexcepted)
-	if got.Tallies[1] != (Tally{Stack: "prod", Passed: 2, Excepted: 1}) {
+	if got.Tallies[1] != (Tally{Scanner: "checkov 3.3.30", Stack: "prod", Passed: 2, Excepted: 1}) {
 		t.Errorf("tallies %+v", got.Tallies)
 	}
 }
@@ -210,6 +210,47 @@ func TestCheckSkippedElsewhereFails(t *testing.T) {
 	expect(t, got, 2, 1, 1, Unexcepted)
 }
 
+func tfsecReport(checks ...Check) Report {
+	return Report{Scanner: "tfsec", Checks: checks}
+}
+
+func TestScannersShareTheExceptionsAndAreCountedByThemselves(t *testing.T) {
+	other := exception("aws-s3-enable-bucket-logging", "this bucket is itself the log bucket", "2027-03-31")
+	stacks := []Stack{parse(t, "dev", bucket(holds, other))}
+	got := Judge(stacks, now, tfsecReport(
+		check(Passed, "aws-s3-block-public-acls", "aws_s3_bucket.logs"),
+		check(Failed, "aws-s3-enable-bucket-logging", "aws_s3_bucket.logs"),
+		check(Failed, "aws-s3-enable-versioning", "aws_s3_bucket.logs"),
+	), bucketReport())
+	want := []Tally{
+		{Scanner: "checkov 3.3.30", Stack: "dev", Passed: 2, Excepted: 1},
+		{Scanner: "tfsec", Stack: "dev", Passed: 1, Excepted: 1, Failed: 1},
+	}
+	if !slices.Equal(got.Tallies, want) {
+		t.Errorf("tallies %+v, want %+v", got.Tallies, want)
+	}
+	if len(got.Problems) != 1 || !strings.HasPrefix(got.Problems[0].Check, "aws-s3-enable-versioning ") {
+		t.Errorf("problems %q, want the one of tfsec without an exception", got.Problems)
+	}
+}
+
+func TestStackThatOneOfTheScannersDidNotJudgeFails(t *testing.T) {
+	for name, test := range map[string]struct {
+		report Report
+		want   Rule
+	}{
+		"nothing passed": {tfsecReport(check(Failed, "aws-s3-enable-versioning", "aws_s3_bucket.logs")), Unscanned},
+		"unparsed":       {Report{Scanner: "tfsec", Unparsed: map[string]string{"dev": "line 3"}}, Unparsed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Judge([]Stack{parse(t, "dev", bucket(holds))}, now, bucketReport(), test.report)
+			if len(got.Problems) != 1 || got.Problems[0].Rule != test.want || !strings.HasPrefix(got.Problems[0].Detail, "tfsec") {
+				t.Errorf("problems %q, want that tfsec did not judge it", got.Problems)
+			}
+		})
+	}
+}
+
 func TestErrorInsideCheckovFails(t *testing.T) {
 	report := bucketReport()
 	report.Errors = []string{"Failed to do something"}
@@ -217,12 +258,12 @@ func TestErrorInsideCheckovFails(t *testing.T) {
 }
 
 func TestStackThatDidNotParseFails(t *testing.T) {
-	got := judgeText(t, bucket(holds), Report{Unparsed: []string{"dev"}})
+	got := judgeText(t, bucket(holds), Report{Unparsed: map[string]string{"dev": ""}})
 	expect(t, got, 0, 0, 0, Unparsed)
 }
 
 func TestStackThatCannotBeReadFails(t *testing.T) {
-	got := Judge([]Stack{{Name: "dev", Invalid: "it is broken"}}, Report{}, now)
+	got := Judge([]Stack{{Name: "dev", Invalid: "it is broken"}}, now, Report{})
 	expect(t, got, 0, 0, 0, Unread)
 }
 
@@ -254,11 +295,11 @@ func TestOrderDoesNotDependOnTheReports(t *testing.T) {
 	}
 	report := bucketReport(
 		check(Failed, "CKV_AWS_21", "aws_s3_bucket.logs"), check(Failed, "CKV_AWS_144", "aws_s3_bucket.logs"))
-	first := printed(Judge(stacks, report, now), true)
+	first := printed(Judge(stacks, now, report), true)
 	for range 20 {
 		slices.Reverse(stacks)
 		slices.Reverse(report.Checks)
-		if again := printed(Judge(stacks, report, now), true); again != first {
+		if again := printed(Judge(stacks, now, report), true); again != first {
 			t.Fatalf("printed\n%s\nthen\n%s", first, again)
 		}
 	}
@@ -290,7 +331,7 @@ func TestPrintGroupsExceptionsAndFitsTheColumns(t *testing.T) {
 		report.Checks = append(report.Checks, c)
 	}
 	stacks := []Stack{parse(t, "dev", text("dev")), parse(t, "production", text("production"))}
-	got := printed(Judge(stacks, report, now), true)
+	got := printed(Judge(stacks, now, report), true)
 	for _, want := range []string{
 		"checkov 3.3.30    passed  excepted    failed\n",
 		"dev                    2         1         1\n",

@@ -47,21 +47,24 @@ func (v Verdict) printExceptions(w io.Writer) {
 }
 
 func (v Verdict) printTable(w io.Writer) {
-	title, sum := strings.TrimSpace("checkov "+v.Version), Tally{Stack: "all"}
-	width := utf8.RuneCountInString(title)
+	width := 0
 	for _, t := range v.Tallies {
-		width = max(width, utf8.RuneCountInString(t.Stack))
-		sum.Passed, sum.Excepted, sum.Failed = sum.Passed+t.Passed, sum.Excepted+t.Excepted, sum.Failed+t.Failed
+		width = max(width, utf8.RuneCountInString(t.Stack), utf8.RuneCountInString(t.Scanner))
 	}
 	row := func(name string, cells ...any) {
 		fmt.Fprintf(w, "%-*s  %8v  %8v  %8v\n", append([]any{width, name}, cells...)...)
 	}
-	row(title, "passed", "excepted", "failed")
-	for _, t := range v.Tallies {
+	var sum Tally
+	for i, t := range v.Tallies {
+		if t.Scanner != sum.Scanner || i == 0 {
+			sum = Tally{Scanner: t.Scanner}
+			row(t.Scanner, "passed", "excepted", "failed")
+		}
+		sum.Passed, sum.Excepted, sum.Failed = sum.Passed+t.Passed, sum.Excepted+t.Excepted, sum.Failed+t.Failed
 		row(t.Stack, t.Passed, t.Excepted, t.Failed)
-	}
-	if len(v.Tallies) > 1 {
-		row(sum.Stack, sum.Passed, sum.Excepted, sum.Failed)
+		if i == len(v.Tallies)-1 || v.Tallies[i+1].Scanner != t.Scanner {
+			row("all", sum.Passed, sum.Excepted, sum.Failed)
+		}
 	}
 }
 

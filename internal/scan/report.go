@@ -21,22 +21,26 @@ const (
 	Failed
 )
 
-// Check is one check's outcome on one resource, as Checkov names it.
+// Check is one check's outcome on one resource, as the scanner names it.
 type Check struct {
 	Stack    string
 	Resource string
 	ID       string
 	Name     string
+	Link     string // to the check's page
 	Outcome  Outcome
 }
 
-// Report is what Checkov said about all stacks.
+// Report is what a scanner said about all stacks.
 type Report struct {
-	Version  string
+	Scanner  string // its name and, where it says it, its version
 	Checks   []Check
-	Unparsed []string // stacks whose JSON Checkov could not parse
-	Errors   []string // what Checkov logged as an error and is none of the above
+	Unparsed map[string]string // stacks that it could not parse, with what it said
+	Errors   []string          // what it logged as an error and is none of the above
 }
+
+// policies lists Checkov's checks; without an account of its maker it gives no link of its own to each.
+const policies = "https://www.checkov.io/5.Policy%20Index/terraform.html"
 
 // record is a check's outcome in Checkov's JSON.
 type record struct {
@@ -66,7 +70,7 @@ func ParseReport(stdout, log []byte) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("checkov printed no JSON report (%w): %s", err, excerpt(stdout, log))
 	}
-	var report Report
+	report := Report{Scanner: "checkov", Unparsed: map[string]string{}}
 	for _, out := range outputs {
 		report.add(out)
 	}
@@ -89,7 +93,7 @@ func parseOutputs(data []byte) ([]output, error) {
 func (r *Report) add(out output) {
 	for _, version := range []string{out.Version, out.Summary.Version} {
 		if version != "" {
-			r.Version = version
+			r.Scanner = "checkov " + version
 		}
 	}
 	for _, group := range []struct {
@@ -100,12 +104,12 @@ func (r *Report) add(out output) {
 	} {
 		for _, rec := range group.records {
 			r.Checks = append(r.Checks, Check{
-				Stack: stackOf(rec.File), Resource: rec.Resource, ID: rec.ID, Name: rec.Name, Outcome: group.outcome,
+				Stack: stackOf(rec.File), Resource: rec.Resource, ID: rec.ID, Name: rec.Name, Link: policies, Outcome: group.outcome,
 			})
 		}
 	}
 	for _, path := range out.Results.Errors {
-		r.Unparsed = append(r.Unparsed, stackOf(path))
+		r.Unparsed[stackOf(path)] = ""
 	}
 }
 

@@ -19,12 +19,12 @@ const oneFramework = `{
 
 func TestReportOfOneFrameworkAndListOfReportsAreRead(t *testing.T) {
 	want := Report{
-		Version: "3.3.30",
+		Scanner: "checkov 3.3.30",
 		Checks: []Check{
-			{Stack: "dev", Resource: "provider.aws", ID: "CKV_AWS_41", Name: "No keys", Outcome: Passed},
-			{Stack: "dev", Resource: "aws_s3_bucket.logs[0]", ID: "CKV_AWS_18", Name: "Logging", Outcome: Failed},
+			{Stack: "dev", Resource: "provider.aws", ID: "CKV_AWS_41", Name: "No keys", Link: policies, Outcome: Passed},
+			{Stack: "dev", Resource: "aws_s3_bucket.logs[0]", ID: "CKV_AWS_18", Name: "Logging", Link: policies, Outcome: Failed},
 		},
-		Unparsed: []string{"prod"},
+		Unparsed: map[string]string{"prod": ""},
 	}
 	for _, text := range []string{oneFramework, "[" + oneFramework + "]"} {
 		got, err := ParseReport([]byte(text), nil)
@@ -39,7 +39,7 @@ func TestReportOfOneFrameworkAndListOfReportsAreRead(t *testing.T) {
 
 func TestReportOfAnEmptyFolderHoldsNoChecks(t *testing.T) {
 	got, err := ParseReport([]byte(`{"passed": 0, "failed": 0, "checkov_version": "3.3.30"}`), nil)
-	if want := (Report{Version: "3.3.30"}); err != nil || !reflect.DeepEqual(got, want) {
+	if want := (Report{Scanner: "checkov 3.3.30", Unparsed: map[string]string{}}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("report %+v, error %v; want %+v", got, err, want)
 	}
 }
@@ -63,6 +63,7 @@ TypeError: argument of type 'int' is not iterable
 `
 	got, err := ParseReport([]byte(`{}`), []byte(log))
 	want := Report{
+		Scanner: "checkov", Unparsed: map[string]string{},
 		Checks: []Check{{Stack: "dev", Resource: "aws_instance.i", ID: "CKV_AWS_79", Outcome: Crashed}},
 		Errors: []string{"Failed to invoke function"},
 	}

@@ -16,21 +16,22 @@ import (
 // File is the name of the file in each stack's folder that is scanned.
 const File = "cdk.tf.json"
 
-// Exception says, beside the construct, why a finding of one check is right to ignore there, and until when.
+// Exception says why a finding of one check, or one vulnerability, is right to ignore, and until when.
 type Exception struct {
 	ID      string `json:"id"`
 	Reason  string `json:"reason"`
 	Expires string `json:"expires"` // the day from which it counts no longer, as 2027-11-30
 }
 
-// Element is a block of a stack that Checkov judges: a resource, a data source, a module, or all providers of a type.
+// Element is a block of a stack that scanners judge: a resource, a data source, a module, or all providers of a type.
 type Element struct {
 	Address    string // Terraform's: aws_s3_bucket.logs, data.aws_iam_policy_document.read, provider.aws, module.vpc
 	Path       string // the construct's; the address where the JSON holds none
 	Exceptions []Exception
 	Malformed  string // why its exceptions could not be read; empty when they were
 
-	names []string // what Checkov may call it
+	names []string // what a scanner may call it
+	line  int      // where it begins in the JSON
 }
 
 // label is the element as messages name it.
@@ -121,8 +122,22 @@ func ParseStack(name string, data []byte) (Stack, error) {
 	for kind, bodies := range document.Provider {
 		add("provider."+kind, []string{"provider." + kind}, bodies...)
 	}
+	for i, element := range stack.Elements {
+		stack.Elements[i].line = lineOf(data, element.Address)
+	}
 	sort.Slice(stack.Elements, func(i, j int) bool { return stack.Elements[i].Address < stack.Elements[j].Address })
 	return stack, nil
+}
+
+// lineOf returns the line of the JSON on which an element begins, the first where the name is not found. The name, which is
+// unique in what cdktf writes, is looked for as a key.
+func lineOf(data []byte, address string) int {
+	name := address[strings.LastIndex(address, ".")+1:]
+	before, _, found := bytes.Cut(data, []byte(`"`+name+`": `))
+	if !found {
+		return 1
+	}
+	return 1 + bytes.Count(before, []byte("\n"))
 }
 
 // blocks are written as a list, or as the one block alone.
