@@ -70,7 +70,7 @@ func TestInfrastructure(t *testing.T) {
 			t.Fatalf("%d comments, want the one that is edited", len(comments))
 		}
 		for _, want := range []string{
-			r.pull(t, 31).Head[:7], "<code>shared</code>: no changes", "<code>dev</code>: ", "<code>prod</code>: ", "queues/mail", "900",
+			r.pull(t, 31).Head[:7], "<code>shared</code>: no changes", "<code>dev</code>: ", "<code>prod</code>: ", "alarm-mail-age", "900",
 		} {
 			if !strings.Contains(comments[0], want) {
 				t.Errorf("the comment has nothing of %q:\n%s", want, comments[0])
