@@ -92,6 +92,12 @@ func (r *Repository) Run(t *testing.T, event Event, workflow string) Result {
 	environment := maps.Clone(r.world.environment)
 	environment["GITHUB_RUN_ID"] = fmt.Sprint(id)
 	environment["CHECKOUT_SOURCE"] = r.Dir
+	// The jobs have this machine's caches, as GitHub's have theirs; act's own is the run's.
+	caches, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	environment["XDG_CACHE_HOME"] = caches
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
 		arguments = append(arguments, "--env", name+"="+environment[name])
 	}
