@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
@@ -175,6 +176,9 @@ func TestAChangeOfAServiceReachesProd(t *testing.T) {
 		crashed := r.Run(t, Event{Name: "push", Before: before}, "backend.yml")
 		crashed.Want(t, jobs)
 		crashed.Says(t, "the shelves are empty", "| catalog |", "was rolled back")
+		if got := w.measured(t, "DeploymentStatus", cloudwatchtypes.StatisticMinimum, map[string]string{"Environment": "dev", "Service": "catalog"}); got != 0 {
+			t.Errorf("the deployment's status is %v, want 0", got)
+		}
 		for _, e := range stacks.All.Environments {
 			if row := w.status(t, e.Name, "catalog"); row.Digest != digest || row.Running == 0 {
 				t.Errorf("%s runs %+v, want what ran before: %s", e.Name, row, digest)
@@ -193,6 +197,8 @@ func TestABadChangeOfAServiceDoesNotGetIn(t *testing.T) {
 	run := r.Run(t, Event{Name: "pull_request", Pull: 42}, "backend.yml")
 	run.Want(t, map[string]string{"changed": "success", "test": "failure", "build (catalog)": "failure", "backend": "failure"})
 	run.Says(t, "TestNothingWorks", "CVE-2099-0001", "an entry in .trivyignore.yaml")
+	run.Reported(t, r.world, "backend", "test", 1, "TestNothingWorks")
+	run.Reported(t, r.world, "backend", "changed", 0, "catalog")
 	if strings.Contains(run.Summary(), "CVE-2099-0002") {
 		t.Error("a vulnerability that nobody can mend is in the way")
 	}
