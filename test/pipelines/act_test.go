@@ -106,7 +106,7 @@ func (r *Repository) Run(t *testing.T, event Event, workflow string) Result {
 	}
 	r.forAct(t)
 	defer r.git(t, "checkout", "--quiet", "--", ".github")
-	cmd := exec.CommandContext(ctx, filepath.Join(root, ".tools", "bin", "act"), arguments...)
+	cmd := exec.CommandContext(ctx, act, arguments...)
 	cmd.Dir = r.Dir
 	var problem bytes.Buffer
 	cmd.Stdout, cmd.Stderr = out, &problem

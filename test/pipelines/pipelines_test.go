@@ -30,7 +30,10 @@ import (
 	"aws-microservices/test/pipelines/github"
 )
 
-var root, _ = filepath.Abs("../..")
+var (
+	root, _ = filepath.Abs("../..")
+	act     = filepath.Join(root, ".tools", "bin", "act")
+)
 
 // world is what all tests share: the platform with all its environments, and GitHub.
 type world struct {
@@ -106,6 +109,9 @@ func (w *world) up(ctx context.Context) error {
 	var err error
 	if w.Sandbox, err = live.OpenSandbox(ctx, root, w.dir, w.log); err != nil || w.Without != nil {
 		return err
+	}
+	if _, err := os.Stat(act); err != nil {
+		return fmt.Errorf("%w: make scanners", err)
 	}
 	for _, dir := range []string{w.github.Dir, w.bin()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
