@@ -85,6 +85,8 @@ func (r *Repository) Run(t *testing.T, event Event, workflow string) Result {
 	defer cancel()
 	arguments := []string{event.Name, "--workflows", filepath.Join(".github", "workflows", workflow), "--eventpath", file, "--json"}
 	arguments = append(arguments, "--platform", "ubuntu-latest=-self-hosted", "--secret", "GITHUB_TOKEN=of-the-stand-in", "--no-cache-server")
+	// Otherwise act gives every job the working tree, whether it checks anything out or not.
+	arguments = append(arguments, "--no-skip-checkout")
 	arguments = append(arguments, r.standIns(t)...)
 	for _, name := range slices.Sorted(maps.Keys(r.world.variables)) {
 		arguments = append(arguments, "--var", name+"="+r.world.variables[name])
@@ -98,6 +100,8 @@ func (r *Repository) Run(t *testing.T, event Event, workflow string) Result {
 		t.Fatal(err)
 	}
 	environment["XDG_CACHE_HOME"] = caches
+	// Each job is in a folder of its own: without its name in what Go compiles, the next finds that in the cache.
+	environment["GOFLAGS"] = "-trimpath"
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
 		arguments = append(arguments, "--env", name+"="+environment[name])
 	}

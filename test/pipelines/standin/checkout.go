@@ -18,7 +18,7 @@ func checkout([]string) error {
 	for _, arguments := range [][]string{
 		{"init", "--quiet", "--initial-branch", "main"},
 		{"remote", "add", "origin", "file://" + variable("CHECKOUT_SOURCE")},
-		append([]string{"fetch", "--quiet"}, append(depth(), "origin", commit)...),
+		append([]string{"fetch", "--quiet", "origin", commit}, depth()...),
 		{"checkout", "--quiet", "FETCH_HEAD"},
 	} {
 		cmd := exec.Command("git", arguments...)
@@ -36,7 +36,7 @@ func depth() []string {
 	case "", "1":
 		return []string{"--depth", "1", "--no-tags"}
 	case "0":
-		return []string{"--tags"}
+		return []string{"+refs/heads/*:refs/remotes/origin/*", "--tags"}
 	}
 	return []string{"--depth", input("fetch-depth"), "--no-tags"}
 }
