@@ -100,8 +100,6 @@ func (r *Repository) Run(t *testing.T, event Event, workflow string) Result {
 		t.Fatal(err)
 	}
 	environment["XDG_CACHE_HOME"] = caches
-	// Each job is in a folder of its own: without its name in what Go compiles, the next finds that in the cache.
-	environment["GOFLAGS"] = "-trimpath"
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
 		arguments = append(arguments, "--env", name+"="+environment[name])
 	}
