@@ -144,7 +144,7 @@ func (r *Repository) Run(t *testing.T, event Event, workflow string) Result {
 			}
 		}
 	})
-	t.Logf("run %d of %s for %s: %s: %s", id, workflow, event.Name, conclusion, result)
+	t.Logf("run %d of %s for %s: %s: %s\n%s", id, workflow, event.Name, conclusion, result, problem.String())
 	return result
 }
 
