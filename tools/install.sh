@@ -56,7 +56,7 @@ find_mirror() {
   local dir
   for dir in ${TF_FILESYSTEM_MIRROR:+"$TF_FILESYSTEM_MIRROR"} /opt/* /usr/local/share/* /usr/share/terraform*; do
     if [ -d "$dir/registry.terraform.io/hashicorp/aws" ]; then
-      cat >.tools/terraformrc <<RC
+      cat >.tools/terraformrc.next <<RC
 provider_installation {
   filesystem_mirror {
     path    = "$dir"
@@ -67,6 +67,7 @@ provider_installation {
   }
 }
 RC
+      mv .tools/terraformrc.next .tools/terraformrc # at once: others may be reading it
       return
     fi
   done

@@ -46,7 +46,7 @@ const exceptions = ".trivyignore.yaml"
 func (r *Repository) except(t *testing.T) {
 	t.Helper()
 	expires := time.Now().AddDate(0, 0, 30).Format(time.DateOnly)
-	r.Write(t, exceptions, "vulnerabilities:\n  - id: CVE-2099-0001\n    statement: made up\n    expired_at: "+expires+"\n")
+	r.Write(t, exceptions, "vulnerabilities:\n  - id: CVE-2099-0001\n    statement: made up for the tests, and harmless\n    expired_at: "+expires+"\n")
 }
 
 // append adds a text to the end of a file.
