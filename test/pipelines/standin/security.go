@@ -165,7 +165,7 @@ func scan(arguments []string) error {
 	if err := output("sarif", report); err != nil {
 		return err
 	}
-	flags := []string{source, "--output", cmp.Or(input("output-format"), "sarif") + "=" + report, "--output", "table"}
+	flags := []string{source, "--output", cmp.Or(input("output-format"), "sarif") + "=" + report, "--output", "table", "--quiet"} // act's terminal would end its display, and it
 	if input("config") != "" {
 		flags = append(flags, "--config", input("config"))
 	}
