@@ -106,6 +106,10 @@ test: tools scanners system lint golden scan page ## everything: lint, golden fi
 	@cd apps/web && npm test && npm run e2e
 	@go test -timeout 45m ./...
 
+.PHONY: pipelines
+pipelines: tools scanners system ## run the workflows by act on the emulated environments (the better part of an hour)
+	@go test -tags pipelines -timeout 90m ./test/pipelines
+
 .PHONY: test-fast
 test-fast: ## the tests that need no emulator, no database and no browser
 	@go test -short ./...

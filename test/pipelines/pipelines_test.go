@@ -1,13 +1,16 @@
+//go:build pipelines
+
 // Package pipelines_test runs the workflows of .github/workflows, as they are, by act on this machine: against the emulated
 // platform with all its environments and real containers. Run it with
 //
-//	source tools/env.sh && make scanners && go test -timeout 45m -v ./test/pipelines
+//	make pipelines
 //
 // What is real: the programs, Terraform, Docker builds, the registry, the releases, Syft and Grype. What stands in: GitHub and the
 // actions of others (standin, actions), Grype's database (grypedb). What act does not do is told from the YAML instead: that an
 // environment waits for its reviewers, and that runs wait for each other.
 //
-// With -short, and where the machine runs no containers, all of it is skipped.
+// It takes the better part of an hour, so it is not a part of make test, which looks at the YAML alone. Where the machine runs no
+// containers all of it is skipped.
 package pipelines_test
 
 import (
@@ -30,10 +33,7 @@ import (
 	"aws-microservices/test/pipelines/github"
 )
 
-var (
-	root, _ = filepath.Abs("../..")
-	act     = filepath.Join(root, ".tools", "bin", "act")
-)
+var act = filepath.Join(root, ".tools", "bin", "act")
 
 // world is what all tests share: the platform with all its environments, and GitHub.
 type world struct {
@@ -71,9 +71,6 @@ var started bool
 // open returns the world, which the first test brings up.
 func open(t *testing.T) *world {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("runs for minutes")
-	}
 	w, err := running()
 	if err != nil {
 		t.Fatal(err)

@@ -1,3 +1,5 @@
+//go:build pipelines
+
 package pipelines_test
 
 import (

@@ -15,6 +15,8 @@ import (
 	"aws-microservices/stacks"
 )
 
+var root, _ = filepath.Abs("../..")
+
 // workflow is a file of .github/workflows, as far as these tests look at it.
 type workflow struct {
 	Name        string         `yaml:"name"`
