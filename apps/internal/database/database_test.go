@@ -201,11 +201,13 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 // Two transactions that take the same rows in different order deadlock, unless one is run again.
 func TestTransactionsThatMeetAreRunAgain(t *testing.T) {
 	pool := databasetest.New(t).Pool(t, "orders")
-	var wg sync.WaitGroup
+	var wg, met sync.WaitGroup
+	met.Add(2)
 	var mu sync.Mutex
 	runs := 0
 	for _, ids := range [][2]string{{"oak-desk", "tea-pot"}, {"tea-pot", "oak-desk"}} {
 		wg.Go(func() {
+			first := true
 			err := database.Tx(t.Context(), pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 				mu.Lock()
 				runs++
@@ -214,7 +216,11 @@ func TestTransactionsThatMeetAreRunAgain(t *testing.T) {
 					if _, err := tx.Exec(t.Context(), "UPDATE products SET stock = stock - 1 WHERE id = $1", id); err != nil {
 						return err
 					}
-					time.Sleep(50 * time.Millisecond)
+					if first { // each has the row that the other wants next
+						first = false
+						met.Done()
+						met.Wait()
+					}
 				}
 				return nil
 			})
