@@ -80,11 +80,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if c.json || c.prints() {
 		steps = stderr
 	}
-	r := release.Releaser{
-		Operator: operate.Operator{Config: stacks.All, Out: steps},
-		Force:    c.force, Committed: c.committed, Folder: c.folder,
-	}
-	result, err := c.run(ctx, r, stdout)
+	result, err := c.run(ctx, c.releaser(steps), stdout)
 	code := exitCode(ctx, err)
 	if err != nil {
 		fmt.Fprintln(stderr, "deploy:", err)
@@ -102,6 +98,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	return code
+}
+
+// releaser releases as the flags say, and prints its steps.
+func (c call) releaser(steps io.Writer) release.Releaser {
+	return release.Releaser{
+		Operator: operate.Operator{Config: stacks.All, Out: steps},
+		Force:    c.force, Committed: c.committed, Digest: c.digest, Folder: c.folder,
+	}
 }
 
 // document is what -json prints.

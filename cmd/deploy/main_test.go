@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,18 @@ func TestCalls(t *testing.T) {
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(call{})); diff != "" {
 			t.Errorf("%s:\n%s", line, diff)
 		}
+	}
+}
+
+// A flag that is read and not handed on would be kept by nobody.
+func TestFlagsReachTheRelease(t *testing.T) {
+	c, err := parse(strings.Fields("deploy -force -committed 2026-01-31T12:00:00Z -digest " + someDigest + " -dir out dev orders v1.2.3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := c.releaser(io.Discard)
+	if !r.Force || r.Digest != someDigest || r.Folder != "out" || !r.Committed.Equal(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)) {
+		t.Errorf("force %t, digest %q, folder %q, committed %s", r.Force, r.Digest, r.Folder, r.Committed)
 	}
 }
 
