@@ -34,8 +34,6 @@ type Event struct {
 	Ref string
 	// Before is where a pushed branch was.
 	Before string
-	// Inputs are those of workflow_dispatch.
-	Inputs map[string]string
 }
 
 // Result is a run that has ended.
@@ -104,9 +102,6 @@ func (r *Repository) Run(t *testing.T, event Event, workflow string) Result {
 	environment["XDG_CACHE_HOME"] = caches
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
 		arguments = append(arguments, "--env", name+"="+environment[name])
-	}
-	for name, value := range event.Inputs {
-		arguments = append(arguments, "--input", name+"="+value)
 	}
 	r.forAct(t)
 	defer r.git(t, "checkout", "--quiet", "--", ".github")
@@ -256,7 +251,7 @@ func (r *Repository) payload(t *testing.T, event Event, commit string) map[strin
 	case "push":
 		return map[string]any{"ref": event.Ref, "before": event.Before, "after": commit, "repository": repository}
 	default:
-		return map[string]any{"ref": event.Ref, "inputs": event.Inputs, "repository": repository}
+		return map[string]any{"ref": event.Ref, "repository": repository}
 	}
 }
 
@@ -279,7 +274,7 @@ func (r *Repository) standIns(t *testing.T) []string {
 			}
 			for _, m := range uses.FindAllStringSubmatch(string(text), -1) {
 				folder := filepath.Join(root, "test", "pipelines", "actions", m[1])
-				if _, err := os.Stat(folder + m[2]); err != nil && !r.world.elsewhere[m[1]] {
+				if _, err := os.Stat(folder + m[2]); err != nil {
 					t.Fatalf("%s uses %s: there is no stand-in for it", filepath.Base(file), m[1]+m[2])
 				}
 				if key := m[1] + "@" + m[3]; !seen[key] {

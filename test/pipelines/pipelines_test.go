@@ -43,8 +43,6 @@ type world struct {
 	github github.Store
 	// environment is what act gives the jobs, and variables are the repository's.
 	environment, variables map[string]string
-	// elsewhere are actions without a stand-in: the workflows that use them are not run here.
-	elsewhere map[string]bool
 }
 
 func TestMain(m *testing.M) {

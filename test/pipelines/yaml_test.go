@@ -206,6 +206,48 @@ func TestEnvironmentsComeInOrder(t *testing.T) {
 	}
 }
 
+// The stacks and the platform's name stand in the YAML, which cannot ask the configuration.
+func TestWorkflowsNameWhatThePlatformHas(t *testing.T) {
+	stackNames := []string{"shared"}
+	for _, e := range stacks.All.Environments {
+		stackNames = append(stackNames, e.Name)
+	}
+	for file, wanted := range map[string][]string{
+		"infrastructure": {`["` + strings.Join(stackNames, `", "`) + `"]`, "for stack in " + strings.Join(stackNames, " ") + ";", "{" + strings.Join(stackNames, ",") + "}"},
+		"drift":          {`["` + strings.Join(stackNames, `", "`) + `"]`, "for stack in " + strings.Join(stackNames, " ") + ";"},
+	} {
+		text, err := os.ReadFile(filepath.Join(root, ".github", "workflows", file+".yml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range wanted {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s.yml has no %s", file, want)
+			}
+		}
+	}
+	role := regexp.MustCompile(`(?:role/|TF_VAR_role: )(\w+)-`)
+	files, err := filepath.Glob(filepath.Join(root, ".github", "*", "*.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range role.FindAllStringSubmatch(string(text), -1) {
+			if found++; m[1] != stacks.All.Platform.Name {
+				t.Errorf("%s names a role of %q, the platform is %q", filepath.Base(file), m[1], stacks.All.Platform.Name)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no workflow names a role")
+	}
+}
+
 func TestEveryJobEndsInTime(t *testing.T) {
 	each(t, func(t *testing.T, _ workflow, _ string, j job) {
 		if j.Uses == "" && j.Timeout == nil {

@@ -30,8 +30,6 @@ type State struct {
 	Attestations []Attestation `json:"attestations"`
 	// Findings are the SARIF files that code scanning was sent, in order.
 	Findings []Findings `json:"findings"`
-	// Dispatched are the workflows that were started by hand, or by another.
-	Dispatched []string `json:"dispatched"`
 }
 
 // Pull is a pull request.

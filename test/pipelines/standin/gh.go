@@ -35,17 +35,13 @@ func gh(arguments []string) error {
 	do, known := map[string]func(*call) error{
 		"pr comment":         prComment,
 		"pr view":            prView,
-		"pr list":            prList,
 		"run list":           runList,
 		"run download":       runDownload,
 		"issue list":         issueList,
 		"issue create":       issueCreate,
 		"issue edit":         issueEdit,
 		"issue close":        issueClose,
-		"issue reopen":       issueReopen,
 		"attestation verify": attestationVerify,
-		"workflow run":       workflowRun,
-		"label create":       labelCreate,
 	}[command]
 	if !known {
 		return fmt.Errorf("the stand-in knows no gh %s", command)
@@ -221,30 +217,6 @@ func prView(c *call) error {
 	return show(pull(*p), *fields, *jq)
 }
 
-func prList(c *call) error {
-	state, search := c.String("state", "open", ""), c.String("search", "", "")
-	fields, jq := c.String("json", "", ""), c.String("jq", "", "")
-	c.Int("limit", 30, "")
-	if err := c.parse(0); err != nil {
-		return err
-	}
-	s, err := store().Read()
-	if err != nil {
-		return err
-	}
-	found := []map[string]any{}
-	for _, p := range s.Pulls {
-		one := pull(p)
-		if !strings.EqualFold(one["state"].(string), *state) && *state != "all" {
-			continue
-		}
-		if *search == "" || *search == p.Head || *search == p.Merge {
-			found = append(found, one)
-		}
-	}
-	return show(found, *fields, *jq)
-}
-
 func runList(c *call) error {
 	workflow, commit := c.String("workflow", "", ""), c.String("commit", "", "")
 	event, status := c.String("event", "", ""), c.String("status", "", "")
@@ -371,13 +343,6 @@ func issueClose(c *call) error {
 	})
 }
 
-func issueReopen(c *call) error {
-	if err := c.parse(1); err != nil {
-		return err
-	}
-	return changeIssue(c, func(i *github.Issue) error { i.Open = true; return nil })
-}
-
 // attestationVerify fails unless this repository said of the image how it was made.
 func attestationVerify(c *call) error {
 	predicate := c.String("predicate-type", "https://slsa.dev/provenance/v1", "")
@@ -405,24 +370,6 @@ func attestationVerify(c *call) error {
 	return fmt.Errorf("no attestation of %s with the predicate %s", c.args[0], *predicate)
 }
 
-func workflowRun(c *call) error {
-	c.String("ref", "", "")
-	if err := c.parse(1); err != nil {
-		return err
-	}
-	return store().Update(func(s *github.State) error {
-		s.Dispatched = append(s.Dispatched, c.args[0])
-		return nil
-	})
-}
-
-func labelCreate(c *call) error {
-	c.Bool("force", false, "")
-	c.String("color", "", "")
-	c.String("description", "", "")
-	return c.parse(1)
-}
-
 // paths are what gh api is asked for.
 var (
 	jobsPath  = regexp.MustCompile(`^/?repos/` + github.Repository + `/actions/runs/(\d+)(?:/attempts/1)?/jobs(?:\?.*)?$`)
@@ -434,9 +381,6 @@ func api(arguments []string) error {
 	c := &call{FlagSet: flag.NewFlagSet("gh api", flag.ContinueOnError), given: arguments}
 	jq := c.String("jq", "", "")
 	c.Bool("paginate", false, "")
-	c.Bool("slurp", false, "")
-	c.Func("H", "", func(string) error { return nil })
-	c.Func("header", "", func(string) error { return nil })
 	if err := c.parse(1); err != nil {
 		return err
 	}
