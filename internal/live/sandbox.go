@@ -2,7 +2,9 @@ package live
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"aws-microservices/internal/bootstrap"
@@ -67,4 +69,27 @@ func (s *Sandbox) Apply(ctx context.Context, name string) error {
 		return err
 	}
 	return opened.Apply(ctx)
+}
+
+// Close ends the emulator after tests that ended with the code, and removes the folder of both unless something failed: the logs
+// are in it. It returns the code to exit with.
+func (s *Sandbox) Close(dir string, code int) int {
+	if err := s.Emulator.Kill(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	if code == 0 {
+		os.RemoveAll(dir)
+	} else {
+		fmt.Fprintln(os.Stderr, "logs are kept in", dir)
+	}
+	return code
+}
+
+// UseMirror leads Terraform to the local mirror of the providers that make tools found, if any, whoever started this process.
+func UseMirror(root string) {
+	mirror := filepath.Join(root, ".tools", "terraformrc")
+	if _, err := os.Stat(mirror); err == nil {
+		os.Setenv("TF_CLI_CONFIG_FILE", mirror)
+	}
 }

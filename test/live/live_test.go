@@ -52,10 +52,7 @@ func run(m *testing.M) int {
 			return 1
 		}
 	}
-	// Where a local mirror holds the providers, Terraform has to know, whoever started the tests.
-	if mirror := filepath.Join(root, ".tools", "terraformrc"); exists(mirror) {
-		os.Setenv("TF_CLI_CONFIG_FILE", mirror)
-	}
+	live.UseMirror(root)
 	defer func() {
 		for _, w := range worlds {
 			if err := w.emulator.Kill(); err != nil {

@@ -71,16 +71,8 @@ func TestMain(m *testing.M) {
 	if !started {
 		os.Exit(code) // asked only now, running would start it
 	}
-	if w, err := running(); w != nil && w.Sandbox != nil {
-		if ended := w.Emulator.Kill(); ended != nil {
-			fmt.Fprintln(os.Stderr, ended)
-			code = 1
-		}
-		if code == 0 && err == nil {
-			os.RemoveAll(w.dir)
-		} else {
-			fmt.Fprintln(os.Stderr, "logs are kept in", w.dir)
-		}
+	if w, _ := running(); w != nil && w.Sandbox != nil {
+		code = w.Close(w.dir, code)
 	}
 	os.Exit(code)
 }
@@ -98,11 +90,7 @@ var running = sync.OnceValues(func() (*world, error) {
 	if w.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
 		return nil, err
 	}
-	// Where a local mirror holds the providers, Terraform has to know, whoever started the tests.
-	mirror := filepath.Join(root, ".tools", "terraformrc")
-	if _, err := os.Stat(mirror); err == nil {
-		os.Setenv("TF_CLI_CONFIG_FILE", mirror)
-	}
+	live.UseMirror(root)
 	if err := w.up(context.Background()); err != nil {
 		return w, fmt.Errorf("%w\nlogs: %s", err, dir)
 	}

@@ -44,15 +44,7 @@ func TestMain(m *testing.M) {
 		os.Exit(code) // asked only now, running would start it
 	}
 	if w, err := running(); err == nil {
-		if err := w.Emulator.Kill(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-		if code == 0 {
-			os.RemoveAll(w.dir)
-		} else {
-			fmt.Fprintln(os.Stderr, "logs are kept in", w.dir)
-		}
+		code = w.Close(w.dir, code)
 	}
 	os.Exit(code)
 }
@@ -70,10 +62,7 @@ var running = sync.OnceValues(func() (*world, error) {
 	if w.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
 		return nil, err
 	}
-	// Where a local mirror holds the providers, Terraform has to know, whoever started the tests.
-	if mirror := filepath.Join(root, ".tools", "terraformrc"); exists(mirror) {
-		os.Setenv("TF_CLI_CONFIG_FILE", mirror)
-	}
+	live.UseMirror(root)
 	if err := w.up(context.Background()); err != nil {
 		return nil, fmt.Errorf("%w\nlogs: %s", err, dir)
 	}
@@ -251,9 +240,4 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
