@@ -131,6 +131,7 @@ func (e *Engine) podman(ctx context.Context, port int) error {
 	os.Remove(socket)
 	e.Host = "unix://" + socket
 	cmd := exec.Command("podman", "system", "service", "--time=0", e.Host)
+	cmd.Dir = e.dir // where a container runs out of memory, conmon leaves a file named oom
 	cmd.Env = append(os.Environ(),
 		"CONTAINERS_CONF="+filepath.Join(e.dir, "containers.conf"),
 		"CONTAINERS_REGISTRIES_CONF="+filepath.Join(e.dir, "registries.conf"))

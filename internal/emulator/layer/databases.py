@@ -69,7 +69,8 @@ def run_container(stock, engine, kind, arguments, tls_names=(), tls_ips=()):
     if containers.NETWORK and "postgres" in kind:
         name = _name(arguments["labels"].get("db_id") or arguments["labels"]["cluster_id"])
         endpoint = engine.api.create_endpoint_config(aliases=[name])
-        arguments = {**arguments, "networking_config": {containers.NETWORK: endpoint}}
+        # No port of the host: the network is reached from there, and another emulator may take the port first.
+        arguments = {**arguments, "networking_config": {containers.NETWORK: endpoint}, "ports": {}}
         tls_names = [*tls_names, name]
     if processes.BINARIES:
         tls_ips = [*tls_ips, processes.database_address(processes.volume_of(arguments))]

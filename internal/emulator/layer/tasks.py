@@ -138,7 +138,8 @@ def maybe_mark_stopped(stock, *arguments):
 #
 # Stock: a container that runs is well.
 # AWS:   the health check says so: a service's task that fails it is replaced,
-#        and a deployment is complete when its tasks are healthy.
+#        and a deployment is complete when its tasks are healthy. The first look
+#        is after the interval, which is five seconds at least; here it is sooner.
 # Needed: an image that starts and does not work must not pass for deployed.
 
 
@@ -153,6 +154,9 @@ def mark_running(stock, task_arn, task):
     return running
 
 
+FIRST_LOOK_SECONDS = 2
+
+
 def _watch_health(task, index, check):
     engine, failures = service._get_docker(), 0
     command = check["command"][1:]
@@ -160,6 +164,7 @@ def _watch_health(task, index, check):
         command = ["/bin/sh", "-c", *command]
     interval = check.get("interval", 30)
     counted = time.monotonic() + check.get("startPeriod", 0)
+    time.sleep(FIRST_LOOK_SECONDS)  # what ends at once was never well
     while _alive(task):
         healthy = _exits_well(engine, task, index, command)
         if healthy:

@@ -28,7 +28,7 @@ func main() {
 		os.Exit(3)
 	case "killed":
 		// By itself: somebody else would be late on a busy machine.
-		time.AfterFunc(time.Second, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) })
+		time.AfterFunc(time.Second/2, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) })
 	case "hungry":
 		eat()
 	case "slow":
