@@ -21,9 +21,13 @@ from layer.wrapping import wrap
 #        network of containers nothing resolves a name: there the address stays.
 
 
-def _name(identifier):
+def _domain():
     scope = hashlib.sha256(get_account_id().encode()).hexdigest()[:12]
-    return f"{identifier}.{scope}.{get_region()}.rds.amazonaws.com"
+    return f"{scope}.{get_region()}.rds.amazonaws.com"
+
+
+def _name(identifier):
+    return f"{identifier}.{_domain()}"
 
 
 @wrap(service, "_instance_xml")
@@ -36,6 +40,34 @@ def instance_xml(stock, instance):
         }
         instance = {**instance, "Endpoint": endpoint}
     return stock(instance)
+
+
+# The name of a proxy ---------------------------------------------------------
+#
+# Stock: it leads nowhere.
+# AWS:   to the database, by connections that the proxy keeps, and for those
+#        whose login it was given.
+# Needed: services of an environment with a proxy. Here the database itself
+#         answers by that name, to tasks that start once it is the target.
+
+
+def _proxy_name(proxy):
+    return f"{proxy['DBProxyName']}.proxy-{_domain()}"
+
+
+def proxies():
+    """The address of each proxy's database in the request's account, by the proxy's name."""
+    found = {}
+    for proxy in service._db_proxies.values():
+        for target in proxy["Targets"]:
+            if instance := service._instances.get(target["RdsResourceId"]):
+                found[_proxy_name(proxy)] = instance["_internal_address"]
+    return found
+
+
+@wrap(service, "_db_proxy_xml")
+def proxy_xml(stock, proxy):
+    return stock({**proxy, "Endpoint": _proxy_name(proxy)})
 
 
 @wrap(service, "_network_supports_aliases")
@@ -71,7 +103,7 @@ def run_container(stock, engine, kind, arguments, tls_names=(), tls_ips=()):
         endpoint = engine.api.create_endpoint_config(aliases=[name])
         # No port of the host: the network is reached from there, and another emulator may take the port first.
         arguments = {**arguments, "networking_config": {containers.NETWORK: endpoint}, "ports": {}}
-        tls_names = [*tls_names, name]
+        tls_names = [*tls_names, name, f"*.proxy-{_domain()}"]
     if processes.BINARIES:
         tls_ips = [*tls_ips, processes.database_address(processes.volume_of(arguments))]
     return stock(engine, kind, arguments, tls_names, tls_ips)

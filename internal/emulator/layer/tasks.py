@@ -11,7 +11,7 @@ from ministack.core.responses import get_account_id
 from ministack.services import ecs as service
 from ministack.services import rds
 
-from layer import containers, processes
+from layer import containers, databases, processes
 from layer.wrapping import wrap
 
 CA_PATH = "/etc/rds-ca.pem"
@@ -39,7 +39,7 @@ def run_arguments(stock, cdef, td, env, *rest):
         cap_drop=(linux.get("capabilities") or {}).get("drop"),
         init=bool(linux.get("initProcessEnabled")),
         mem_limit=f"{cdef.get('memory') or td['memory']}m",
-        extra_hosts=_connected(),
+        extra_hosts={**_connected(), **databases.proxies()},
     )
     arguments["labels"][_STOP_LABEL] = str(cdef.get("stopTimeout", 30))
     on_host = {bind.split(":")[1] for bind in arguments.get("volumes", [])}
