@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -73,12 +74,12 @@ func (r *Repository) Run(t *testing.T, event Event, workflow string) Result {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	begun := commit
+	begun, branch := commit, path.Base(event.Ref)
 	if event.Name == "pull_request" {
-		begun = r.pull(t, event.Pull).Head
+		begun, branch = r.pull(t, event.Pull).Head, r.pull(t, event.Pull).HeadRef
 	}
 	r.update(t, func(s *github.State) {
-		s.Runs = append(s.Runs, github.Run{ID: id, Workflow: workflow, Event: event.Name, Commit: begun})
+		s.Runs = append(s.Runs, github.Run{ID: id, Workflow: workflow, Event: event.Name, Branch: branch, Commit: begun})
 	})
 
 	ctx, cancel := context.WithTimeout(t.Context(), runTime)

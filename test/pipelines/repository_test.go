@@ -12,8 +12,8 @@ import (
 	"aws-microservices/test/pipelines/github"
 )
 
-// Repository is a clone of this one at example-org/shop, with what GitHub keeps of it. It begins with this checkout as it is,
-// committed or not.
+// Repository is a clone of this one at example-org/shop, with what GitHub keeps of it: nothing at first. It begins with this checkout
+// as it is, committed or not.
 type Repository struct {
 	Dir   string
 	world *world
@@ -48,6 +48,7 @@ func (w *world) Repository(t *testing.T) *Repository {
 		r.write(t, name, string(text), info.Mode().Perm())
 	}
 	r.Commit(t, "what runs")
+	r.update(t, func(s *github.State) { *s = github.State{} })
 	return r
 }
 

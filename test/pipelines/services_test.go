@@ -166,6 +166,18 @@ func TestAChangeOfAServiceReachesProd(t *testing.T) {
 		}
 	})
 
+	t.Run("what is older is not released after it", func(t *testing.T) {
+		r.git(t, "checkout", "--quiet", "--detach", before)
+		late := r.Run(t, Event{Name: "push"}, "backend.yml")
+		r.git(t, "checkout", "--quiet", "main")
+		jobs := everywhere("catalog")
+		delete(jobs, "staging / release")
+		delete(jobs, "prod / release")
+		jobs["dev / release"] = "failure"
+		late.Want(t, jobs)
+		late.Says(t, "is older: nothing was released", "./deploy.sh rollback")
+	})
+
 	t.Run("one that does not start is taken back, and goes no further", func(t *testing.T) {
 		r.Edit(t, "apps/catalog/main.go", "func main() {\n", "func main() {\n\tif len(os.Args) == 1 {\n\t\tpanic(\"the shelves are empty\")\n\t}\n")
 		r.Edit(t, "apps/catalog/main.go", "\t\"context\"\n", "\t\"context\"\n\t\"os\"\n")

@@ -10,7 +10,7 @@ from ministack.services import ecs
 from ministack.services import rds as service
 
 from layer import containers, processes, query
-from layer.wrapping import wrap
+from layer.wrapping import succeeded, wrap
 
 # The name of a database ------------------------------------------------------
 #
@@ -68,6 +68,40 @@ def proxies():
 @wrap(service, "_db_proxy_xml")
 def proxy_xml(stock, proxy):
     return stock({**proxy, "Endpoint": _proxy_name(proxy)})
+
+
+# Who logs in by a proxy ------------------------------------------------------
+#
+# Stock: nobody does.
+# AWS:   the proxy asks for a token, and gives the database the password that
+#        the secret of the user has.
+# Needed: services send tokens, which the database would refuse as passwords.
+#         Here a target takes any from all but its master, as from rds_iam.
+
+_BEHIND_A_PROXY = """data=${PGDATA:-/var/lib/postgresql/data}
+cat >"$data/pg_hba.conf" <<HBA
+local all all trust
+hostssl all "$POSTGRES_USER" all scram-sha-256
+hostssl all all all trust
+HBA
+kill -HUP "$(head -n 1 "$data/postmaster.pid")"
+"""
+
+
+@wrap(service, "_register_db_proxy_targets")
+def register_targets(stock, params):
+    response = stock(params)
+    if containers.NETWORK and succeeded(response):
+        for identifier in query.members(params, "DBInstanceIdentifiers"):
+            _let_in(service._instances[identifier])
+    return response
+
+
+def _let_in(instance):
+    database = service._get_docker().containers.get(instance["_docker_container_id"])
+    done = database.exec_run(["sh", "-ec", _BEHIND_A_PROXY])
+    if done.exit_code:
+        raise RuntimeError(f"{database.name}: {done.output.decode()}")
 
 
 @wrap(service, "_network_supports_aliases")

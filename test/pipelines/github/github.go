@@ -46,7 +46,9 @@ type Run struct {
 	ID       int    `json:"id"`
 	Workflow string `json:"workflow"` // the file's name
 	Event    string `json:"event"`
-	Commit   string `json:"commit"`
+	// Branch is the branch or the tag, without refs/.
+	Branch string `json:"branch"`
+	Commit string `json:"commit"`
 	// Conclusion is "" while it runs, then success or failure.
 	Conclusion string `json:"conclusion"`
 }

@@ -220,6 +220,7 @@ func prView(c *call) error {
 func runList(c *call) error {
 	workflow, commit := c.String("workflow", "", ""), c.String("commit", "", "")
 	event, status := c.String("event", "", ""), c.String("status", "", "")
+	branch := c.String("branch", "", "")
 	fields, jq := c.String("json", "", ""), c.String("jq", "", "")
 	limit := c.Int("limit", 20, "")
 	// Runs have no times here.
@@ -234,7 +235,7 @@ func runList(c *call) error {
 	found := []map[string]any{}
 	for _, r := range slices.Backward(s.Runs) {
 		is := func(wanted, value string) bool { return wanted == "" || wanted == value }
-		if is(*workflow, r.Workflow) && is(*commit, r.Commit) && is(*event, r.Event) && is(*status, r.Conclusion) && len(found) < *limit {
+		if is(*workflow, r.Workflow) && is(*commit, r.Commit) && is(*event, r.Event) && is(*status, r.Conclusion) && is(*branch, r.Branch) && len(found) < *limit {
 			found = append(found, map[string]any{
 				"databaseId": r.ID, "headSha": r.Commit, "event": r.Event, "conclusion": r.Conclusion, "attempt": 1,
 			})
@@ -372,10 +373,26 @@ func attestationVerify(c *call) error {
 
 // paths are what gh api is asked for.
 var (
-	jobsPath  = regexp.MustCompile(`^/?repos/` + github.Repository + `/actions/runs/(\d+)(?:/attempts/1)?/jobs(?:\?.*)?$`)
-	logsPath  = regexp.MustCompile(`^/?repos/` + github.Repository + `/actions/jobs/(\d+)/logs$`)
-	pullsPath = regexp.MustCompile(`^/?repos/` + github.Repository + `/commits/([0-9a-f]{40})/pulls$`)
+	jobsPath    = regexp.MustCompile(`^/?repos/` + github.Repository + `/actions/runs/(\d+)(?:/attempts/1)?/jobs(?:\?.*)?$`)
+	logsPath    = regexp.MustCompile(`^/?repos/` + github.Repository + `/actions/jobs/(\d+)/logs$`)
+	comparePath = regexp.MustCompile(`^/?repos/` + github.Repository + `/compare/([0-9a-f]{40})\.\.\.([0-9a-f]{40})$`)
+	pullsPath   = regexp.MustCompile(`^/?repos/` + github.Repository + `/commits/([0-9a-f]{40})/pulls$`)
 )
+
+// compare tells what the second commit is to the first.
+func compare(first, second string) (string, error) {
+	if first == second {
+		return "identical", nil
+	}
+	base, err := exec.Command("git", "-C", variable("CHECKOUT_SOURCE"), "merge-base", first, second).Output()
+	switch strings.TrimSpace(string(base)) {
+	case first:
+		return "ahead", err
+	case second:
+		return "behind", err
+	}
+	return "diverged", err
+}
 
 func api(arguments []string) error {
 	c := &call{FlagSet: flag.NewFlagSet("gh api", flag.ContinueOnError), given: arguments}
@@ -426,6 +443,13 @@ func api(arguments []string) error {
 			}
 		}
 		return show(found, "", *jq)
+	}
+	if m := comparePath.FindStringSubmatch(path); m != nil {
+		status, err := compare(m[1], m[2])
+		if err != nil {
+			return err
+		}
+		return show(map[string]any{"status": status}, "", *jq)
 	}
 	return fmt.Errorf("the stand-in knows no path %s", path)
 }
