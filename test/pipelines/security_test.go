@@ -8,14 +8,16 @@ import (
 )
 
 func TestTheNightlyLookTakesWhatItFindsToCodeScanning(t *testing.T) {
-	r := open(t).Repository(t)
+	r := released(t)
 	run := r.Run(t, Event{Name: "schedule"}, "security.yml")
-	run.Want(t, map[string]string{"sources": "success", "deployed": "success", "site": "success", "sonarqube": "success"})
+	run.Want(t, map[string]string{
+		"sources": "success", "deployed": "success", "images (catalog)": "success", "images (migrate)": "success", "site": "success", "sonarqube": "success",
+	})
 	found := map[string]bool{}
 	for _, findings := range r.State(t).Findings {
 		found[findings.Category] = true
 	}
-	for _, category := range []string{"sources", "zap"} {
+	for _, category := range []string{"sources", "trivy-prod-catalog", "grype-prod-catalog", "zap"} {
 		if !found[category] {
 			t.Errorf("nothing came to code scanning as %s: %v", category, found)
 		}
