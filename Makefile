@@ -139,9 +139,10 @@ scaling: ## simulate how workers scale, and renew docs/scaling.md and its pictur
 	@go test ./test/scaling -update
 
 .PHONY: plans
-plans: tools ## renew the plans, and the reviews of them, in internal/planreview/testdata (minutes)
+plans: tools $(packages) ## renew the plans and their reviews in internal/planreview/testdata, and the README's picture of one (minutes)
 	@go test -timeout 30m ./test/live -run TestPlansForTheReview -update
 	@go test ./internal/planreview -update
+	@cd apps/web && node e2e/review.mjs ../../internal/planreview/testdata/database.md ../../docs/pictures/review.png
 
 .PHONY: lint
 lint: lint-go lint-apps lint-page lint-workflows ## all of the following

@@ -8,16 +8,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import upng from 'upng-js';
-
-import { complaints, launch } from './browser.mjs';
+import { complaints, launch, small } from './browser.mjs';
 
 const SHOWN_TIMEOUT_MILLIS = 30_000;
 const SHIPPED_TIMEOUT_MILLIS = 120_000;
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
-// So many that nothing in the pictures is seen to change, at a third of the size.
-const COLOURS = 256;
 
 const { SHOP_URL: address, SHOTS: shots } = process.env;
 if (!address) {
@@ -42,23 +38,9 @@ async function shoot(page, name) {
     return;
   }
   await page.waitForLoadState('networkidle');
-  const image = upng.decode(exactly(await page.screenshot()));
-  const [frame] = upng.toRGBA8(image);
-  if (!frame) {
-    throw new Error(`the screenshot ${name} is empty`);
-  }
   await mkdir(shots, { recursive: true });
-  await writeFile(join(shots, `${name}.png`), Buffer.from(upng.encode([frame], image.width, image.height, COLOURS)));
+  await writeFile(join(shots, `${name}.png`), small(await page.screenshot()));
   say(`screenshot ${name}.png`);
-}
-
-/**
- * The bytes of a buffer, which may be a part of a larger one.
- *
- * @param {Buffer} buffer
- */
-function exactly(buffer) {
-  return Uint8Array.from(buffer).buffer;
 }
 
 const browser = await launch();
