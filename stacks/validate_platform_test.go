@@ -195,7 +195,11 @@ Services[catalog].Container.Writable is "/var/": write a directory below / witho
 		},
 		{
 			"sidecars that leave no memory",
-			sidecar(service.Sidecar{Name: "proxy", Image: "proxy:1", MemoryMiB: 512}),
+			func(c *Config) {
+				// Whatever the platform gives them.
+				c.Environments[dev].Size.MemoryMiB, c.Environments[staging].Size.MemoryMiB = 512, 512
+				sidecar(service.Sidecar{Name: "proxy", Image: "proxy:1", MemoryMiB: 512})(c)
+			},
 			`Services[catalog].Container.Sidecars is 512: their MemoryMiB leave nothing of the task's 512 in environment dev: give the task more or them less
 Services[catalog].Container.Sidecars is 512: their MemoryMiB leave nothing of the task's 512 in environment staging: give the task more or them less`,
 		},
