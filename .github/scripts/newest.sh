@@ -4,7 +4,8 @@
 #   newest.sh WORKFLOW
 set -euo pipefail
 
-newest=$(gh run list --workflow "$1" --branch main --status success --limit 1 --json headSha --jq '.[0].headSha // ""')
+# Of pushes only: a fork's pull request may come from a branch that is called main too.
+newest=$(gh run list --workflow "$1" --event push --branch main --status success --limit 1 --json headSha --jq '.[0].headSha // ""')
 [ -n "$newest" ] || exit 0 # nothing was released yet
 relation=$(gh api "repos/$GITHUB_REPOSITORY/compare/$newest...$GITHUB_SHA" --jq .status)
 if [ "$relation" != ahead ] && [ "$relation" != identical ]; then
